@@ -1,0 +1,1 @@
+"""Align, connect and merge neural networks."""

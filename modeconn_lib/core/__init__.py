@@ -1,0 +1,1 @@
+"""What everything else stands on: networks as dictionaries of tensors, seeds, and this machine."""
