@@ -1,0 +1,1 @@
+"""Data sets as tensors: one uint8 tensor per split, batches and augmentation made on the device."""
