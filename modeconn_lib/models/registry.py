@@ -1,0 +1,84 @@
+"""Every architecture the experiments may name, in one table.
+
+name  ->  Architecture  ->  build(shape, classes)  ->  module with fresh weights
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.models.mlp import mlp
+from modeconn_lib.models.resnet import resnet, resnet_layernorm
+from modeconn_lib.models.tinyten import tinyten
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """How to build a network, and what the paper it comes from calls it.
+
+    Attributes
+    ----------
+    build
+        Called with the (channels, height, width) of an image and the number of classes; returns
+        freshly initialised weights, drawn from torch's current random state.
+    title
+        Its name in figures and tables.
+    source
+        Citation key in ``book/references.bib``; empty for our own.
+    has_batchnorm
+        Whether statistics must be re-estimated after the weights are changed by hand.
+    """
+
+    build: Callable[[tuple[int, int, int], int], nn.Module]
+    title: str
+    source: str
+    has_batchnorm: bool
+
+
+def _wide(name: str, title: str, width: int) -> tuple[str, str]:
+    """Return name and title of a network `width` times as wide; width 1 goes without saying."""
+    return (name, title) if width == 1 else (f"{name}_x{width}", f"{title} × {width}")
+
+
+def _resnet(depth: int, width: int) -> tuple[str, Architecture]:
+    """Return the table row of a batch norm ResNet."""
+    name, title = _wide(f"resnet{depth}", f"ResNet{depth}", width)
+    build = partial(resnet, depth=depth, width=width)
+    return name, Architecture(build, title, "tatro2020optimizing", has_batchnorm=True)
+
+
+def _resnet_layernorm(depth: int, width: int) -> tuple[str, Architecture]:
+    """Return the table row of a layer norm ResNet."""
+    name, title = _wide(f"resnet{depth}_layernorm", f"ResNet{depth} (layer norm)", width)
+    build = partial(resnet_layernorm, depth=depth, width=width)
+    return name, Architecture(build, title, "ainsworth2023git", has_batchnorm=False)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "mlp": Architecture(mlp, "MLP 3 × 512", "ainsworth2023git", has_batchnorm=False),
+    "mlp_small": Architecture(
+        partial(mlp, widths=(64, 32)), "MLP 64-32", source="", has_batchnorm=False
+    ),
+    "tinyten": Architecture(tinyten, "TinyTen", "tatro2020optimizing", has_batchnorm=True),
+    **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),
+    **dict(_resnet(32, width) for width in (1, 2, 4)),
+    **dict(_resnet_layernorm(20, width) for width in (1, 2, 4, 8, 16, 32)),
+}
+
+
+def architecture(name: str) -> Architecture:
+    """Return the architecture called `name`.
+
+    Raises
+    ------
+    Refusal
+        If there is none, naming those there are.
+    """
+    try:
+        return ARCHITECTURES[name]
+    except KeyError:
+        known = ", ".join(ARCHITECTURES)
+        raise Refusal(f"unknown architecture {name!r}; known: {known}") from None

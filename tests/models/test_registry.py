@@ -1,0 +1,179 @@
+"""Every architecture: its number of parameters, its shapes, its initial weights."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.models.mlp import mlp
+from modeconn_lib.models.registry import ARCHITECTURES, architecture
+from modeconn_lib.models.resnet import resnet
+from modeconn_lib.models.tinyten import tinyten
+
+CIFAR, TINY_IMAGENET, MNIST = (3, 32, 32), (3, 64, 64), (1, 28, 28)
+SMALL = [name for name in ARCHITECTURES if name.rpartition("_x")[2] not in ("4", "8", "16", "32")]
+
+
+def parameters(name: str, shape: tuple[int, int, int], classes: int) -> int:
+    """Count without allocating: the widest network has 300 million."""
+    with torch.device("meta"):
+        network = architecture(name).build(shape, classes)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+# Counted in the authors' published code, except where marked.
+@pytest.mark.parametrize(
+    ("name", "shape", "classes", "count"),
+    [
+        ("mlp", MNIST, 10, 932_362),
+        ("mlp", CIFAR, 10, 2_103_818),
+        ("tinyten", CIFAR, 10, 86_778),
+        ("tinyten", CIFAR, 100, 92_628),
+        ("tinyten", TINY_IMAGENET, 200, 99_128),
+        ("resnet20", CIFAR, 10, 272_474),  # the CIFAR ResNet20 with option B shortcuts
+        ("resnet32", CIFAR, 10, 466_906),
+        ("resnet32", CIFAR, 100, 472_756),
+        ("resnet32", TINY_IMAGENET, 200, 479_256),
+        ("resnet20_layernorm", CIFAR, 10, 292_954),
+        ("resnet20_layernorm_x2", CIFAR, 10, 1_166_506),
+        ("resnet20_layernorm_x4", CIFAR, 10, 4_655_434),
+        ("resnet20_layernorm_x8", CIFAR, 10, 18_600_586),
+        ("resnet20_layernorm_x16", CIFAR, 10, 74_360_074),
+        ("resnet20_layernorm_x32", CIFAR, 10, 297_355_786),
+    ],
+)
+def test_parameters_are_as_many_as_published(name, shape, classes, count):
+    assert parameters(name, shape, classes) == count
+
+
+@pytest.mark.parametrize("shape", [MNIST, CIFAR, TINY_IMAGENET])
+@pytest.mark.parametrize("name", SMALL)
+def test_a_batch_of_images_gives_a_row_of_logits_each(name, shape):
+    network = architecture(name).build(shape, 7)
+    assert network(torch.ones(2, *shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_table_knows_which_networks_have_batch_norm(name):
+    network = architecture(name).build(CIFAR, 10)
+    found = any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+    assert architecture(name).has_batchnorm == found
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_same_random_state_gives_the_same_weights(name):
+    weights = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        weights.append(next(architecture(name).build(CIFAR, 10).parameters()).detach())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_tinyten_is_the_published_sequence_of_layers():
+    network = tinyten(CIFAR, 10)
+    convolutions = [layer for layer in network if isinstance(layer, nn.Conv2d)]
+    assert [
+        (c.in_channels, c.out_channels, c.kernel_size[0], c.stride[0], c.padding[0])
+        for c in convolutions
+    ] == [
+        (3, 16, 3, 1, 1),
+        (16, 16, 3, 1, 1),
+        (16, 32, 3, 2, 1),
+        (32, 32, 3, 1, 1),
+        (32, 32, 3, 1, 1),
+        (32, 64, 3, 2, 1),
+        (64, 64, 3, 1, 0),
+        (64, 64, 1, 1, 0),
+    ]
+    names = [name for name, _ in network.named_children()]
+    assert names[:6] == ["conv1", "bn1", "relu1", "conv2", "bn2", "relu2"]
+    assert names[-5:] == ["bn8", "relu8", "pool", "flatten", "fc"]
+    assert network[:-3](torch.ones(2, *CIFAR)).shape == (2, 64, 6, 6)
+
+
+def test_tinyten_starts_xavier_normal_with_zero_biases():
+    torch.manual_seed(0)
+    network = tinyten(CIFAR, 10)
+    # the largest layer: 64 x 64 x 9 draws
+    assert network.conv7.weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
+    assert network.fc.weight.std().item() == pytest.approx((2 / 74) ** 0.5, rel=0.1)
+    assert not any(value.any() for name, value in network.named_parameters() if "bias" in name)
+    assert network.bn3.eps == 1e-5
+
+
+def test_a_batch_norm_resnet_starts_kaiming_normal_by_its_fan_out():
+    torch.manual_seed(0)
+    conv = resnet(CIFAR, 10, depth=20).layer3[0].conv1  # 32 -> 64: fan-in and fan-out differ
+    assert conv.weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.03)
+
+
+def test_a_layer_norm_resnet_starts_lecun_normal():
+    torch.manual_seed(0)
+    network = architecture("resnet20_layernorm").build(CIFAR, 10)
+    weight = network.layer3[0].shortcut.conv.weight
+    assert weight.std().item() == pytest.approx((32 * 9) ** -0.5, rel=0.03)
+    assert not network.fc.bias.any()
+
+
+def test_resnet_stages_halve_the_map_and_only_they_change_the_shortcut():
+    network = resnet(CIFAR, 10, depth=20, width=2)
+    x = network[:3](torch.ones(2, *CIFAR))
+    shapes = []
+    for stage in (network.layer1, network.layer2, network.layer3):
+        x = stage(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(32, 32, 32), (64, 16, 16), (128, 8, 8)]
+    shortcuts = [
+        [isinstance(block.shortcut, nn.Identity) for block in stage]
+        for stage in (network.layer1, network.layer2, network.layer3)
+    ]
+    assert shortcuts == [[True, True, True], [False, True, True], [False, True, True]]
+
+
+def test_a_block_adds_its_input_before_the_last_relu():
+    block = resnet(CIFAR, 10, depth=20).layer1[1].eval()
+    nn.init.zeros_(block.norm2.weight)  # silences the convolutions
+    x = torch.linspace(-1, 1, 512).view(2, 16, 4, 4)
+    assert torch.equal(block(x), x.relu())
+
+
+def test_a_block_is_two_normed_convolutions_with_a_relu_between():
+    torch.manual_seed(0)
+    block = resnet(CIFAR, 10, depth=20).layer2[0].eval()
+    x = torch.randn(2, 16, 4, 4)
+    inner = functional.conv2d(x, block.conv1.weight, stride=2, padding=1)
+    inner = functional.conv2d((inner / (1 + 1e-5) ** 0.5).relu(), block.conv2.weight, padding=1)
+    outer = functional.conv2d(x, block.shortcut.conv.weight, stride=2)
+    torch.testing.assert_close(block(x), ((inner + outer) / (1 + 1e-5) ** 0.5).relu())
+
+
+def test_mlp_takes_any_widths():
+    network = mlp((1, 4, 4), 3, widths=(5, 6))
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    assert shapes == {
+        "fc1.weight": (5, 16),
+        "fc1.bias": (5,),
+        "fc2.weight": (6, 5),
+        "fc2.bias": (6,),
+        "fc.weight": (3, 6),
+        "fc.bias": (3,),
+    }
+
+
+def test_an_unknown_architecture_is_refused_with_the_known_ones():
+    with pytest.raises(Refusal, match=r"unknown architecture 'nonsense'; known: mlp, .*tinyten"):
+        architecture("nonsense")
+
+
+def test_an_image_too_small_for_tinyten_is_refused():
+    with pytest.raises(Refusal, match=r"at least 9 x 9 pixels, got shape \(3, 8, 32\)"):
+        tinyten((3, 8, 32), 10)
+    assert tinyten((3, 9, 9), 10)(torch.ones(2, 3, 9, 9)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("depth", [18, 2])
+def test_a_depth_that_no_resnet_has_is_refused(depth):
+    with pytest.raises(ValueError, match=rf"6n \+ 2 layers .*, got {depth}"):
+        resnet(CIFAR, 10, depth=depth)
