@@ -1,0 +1,1 @@
+"""Permutation symmetry: found in any network's graph, held as data, applied and verified."""

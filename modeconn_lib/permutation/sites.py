@@ -1,0 +1,80 @@
+"""See what the units of every group do, in one forward pass.
+
+Traced, params, images  ->  the graph with the sites as its results  ->  (samples, units) each
+
+Nothing here knows what activations are wanted for.
+"""
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, fx
+
+from modeconn_lib.core.params import Params
+from modeconn_lib.permutation.propagate import operator_name
+from modeconn_lib.permutation.trace import Traced
+
+Stage = Literal["pre", "post"]
+_NEW_TENSOR = ("batch_norm", "add", "conv2d", "linear")  # results that share no memory
+
+
+def activations(
+    traced: Traced, params: Params, x: Tensor, stage: Stage = "post"
+) -> dict[str, list[Float[Tensor, "_ _"]]]:
+    """Return what each group's units do at each of its sites, in evaluation mode.
+
+    A sample is one (example, position) pair: a map of a batch gives
+    ``batch * height * width`` samples. The tensors may be views of a whole map; what lies behind
+    the last site is not computed.
+
+    Parameters
+    ----------
+    stage
+        Whether to look before or after the nonlinearity.
+    """
+    collector = _collector(traced, stage)
+    found = dict(zip(_nodes(traced, stage), collector(*traced.graph.arguments(params, x)), strict=True))
+    return {
+        group: [
+            _samples(found[getattr(site, stage)], site.axis, site.offset, traced.spec.sizes[group])
+            for site in sites
+        ]
+        for group, sites in traced.sites.items()
+    }
+
+
+def _samples(value: Tensor, axis: int, offset: int, units: int) -> Float[Tensor, "_ {units}"]:
+    """Return the group's entries along the axis as columns: free of copies if channels are last."""
+    rows = value.movedim(axis, -1)
+    return rows.reshape(-1, rows.shape[-1])[:, offset : offset + units]
+
+
+def _nodes(traced: Traced, stage: Stage) -> list[str]:
+    """Return the names of all nodes that hold a site, each once."""
+    return list(
+        dict.fromkeys(getattr(site, stage) for sites in traced.sites.values() for site in sites)
+    )
+
+
+@lru_cache(maxsize=16)
+def _collector(traced: Traced, stage: Stage) -> fx.GraphModule:
+    """Return the graph whose results are the values at the sites, without what comes after."""
+    graph, copies = fx.Graph(), {}
+    old = traced.graph.module.graph
+    graph.graph_copy(old, copies)
+    by_name = {node.name: copies[node] for node in old.nodes if node in copies}
+    graph.output(tuple(by_name[name] for name in _nodes(traced, stage)))
+    graph.eliminate_dead_code()
+    _overwrite(graph)
+    return fx.GraphModule(traced.graph.module, graph)
+
+
+def _overwrite(graph: fx.Graph) -> None:
+    """Let ReLUs overwrite what nobody else reads: the maps kept as results cost memory enough."""
+    for node in graph.nodes:
+        if node.target is torch.ops.aten.relu.default:
+            before = node.args[0]
+            if len(before.users) == 1 and operator_name(before) in _NEW_TENSOR:
+                node.target = torch.ops.aten.relu_.default
