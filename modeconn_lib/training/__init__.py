@@ -1,0 +1,1 @@
+"""Minimise an objective: the one training loop, and what it needs."""

@@ -1,0 +1,103 @@
+"""Batch-norm statistics for weights that no training step has seen.
+
+module, Params, batches  ->  reestimate  ->  Params with exact streamed statistics
+
+Interpolated weights come with statistics of neither endpoint; evaluating them with those is a
+known way to see a barrier that is not there.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from modeconn_lib.core.hardware import Machine
+from modeconn_lib.core.params import Params
+
+BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+def has_batchnorm(module: nn.Module) -> bool:
+    """Return whether `module` keeps running statistics."""
+    return any(isinstance(m, BatchNorm) and m.track_running_stats for m in module.modules())
+
+
+@torch.no_grad()
+def reestimate(
+    module: nn.Module, params: Params, batches: Iterable[Tensor], machine: Machine
+) -> Params:
+    r"""Return `params` with running statistics taken anew from `batches`.
+
+    Every layer is normalised by its own batch while the statistics are gathered, as in training.
+    Means and variances of equal-sized batches are pooled exactly,
+    :math:`\sigma^2 = \overline{\sigma_b^2} + \overline{(\mu_b - \mu)^2}`, in float64, so one
+    batch of all images gives the data's own statistics; smaller batches change only what the
+    deeper layers see. Parameters must be on the machine's device.
+
+    Raises
+    ------
+    ValueError
+        If there are no batches.
+    """
+    layers = {
+        name: m
+        for name, m in module.named_modules()
+        if isinstance(m, BatchNorm) and m.track_running_stats
+    }
+    if not layers:
+        return dict(params)
+    sums: dict[str, Tensor] = {}
+    count = 0
+    with _gathering(module, layers), machine.precision():
+        for batch in batches:
+            seen = _statistics_of(module, layers, params, batch)
+            for name, value in seen.items():
+                sums[name] = sums.get(name, 0) + value
+            count += 1
+    if count == 0:
+        raise ValueError("batch-norm statistics need at least one batch of images, got none")
+    out = dict(params)
+    for name in layers:
+        mean = sums[f"{name}.mean"] / count
+        # E[mu_b^2] - mu^2 in float64: batch means differ little, yet lose no digits that matter.
+        spread = (sums[f"{name}.square"] / count - mean.square()).clamp_min(0)
+        out[f"{name}.running_mean"] = mean.float()
+        out[f"{name}.running_var"] = (sums[f"{name}.var"] / count + spread).float()
+    return out
+
+
+def _statistics_of(
+    module: nn.Module, layers: dict[str, BatchNorm], params: Params, batch: Tensor
+) -> dict[str, Tensor]:
+    """Return mean, squared mean and variance of each layer's input on one batch (float64)."""
+    fresh = dict(params)
+    for name in layers:
+        # From zero, and with a counter of zero, one update leaves momentum times the statistic.
+        for entry in ("running_mean", "running_var", "num_batches_tracked"):
+            fresh[f"{name}.{entry}"] = torch.zeros_like(params[f"{name}.{entry}"])
+    functional_call(module, fresh, (batch,))
+    out: dict[str, Tensor] = {}
+    for name, layer in layers.items():
+        scale = 1.0 if layer.momentum is None else layer.momentum
+        mean = fresh[f"{name}.running_mean"].double() / scale
+        out[f"{name}.mean"], out[f"{name}.square"] = mean, mean.square()
+        out[f"{name}.var"] = fresh[f"{name}.running_var"].double() / scale
+    return out
+
+
+class _gathering:
+    """Batch norm in training mode, all else (dropout) in evaluation mode; then as before."""
+
+    def __init__(self, module: nn.Module, layers: dict[str, BatchNorm]) -> None:
+        self.module, self.layers = module, layers
+        self.before = {m: m.training for m in module.modules()}
+
+    def __enter__(self) -> None:
+        self.module.eval()
+        for layer in self.layers.values():
+            layer.training = True
+
+    def __exit__(self, *_: object) -> None:
+        for module, training in self.before.items():
+            module.training = training

@@ -1,0 +1,127 @@
+"""What the training loop minimises.
+
+a batch  ->  Objective.gradient  ->  loss, and the gradient on the learned tensors
+
+`FlatNetwork` runs a module on one flat buffer of parameters; training a network learns that
+buffer itself, and `paths.fit` writes points of a curve into it. Nothing here knows optimisers,
+epochs or data sets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from modeconn_lib.core.hardware import Machine
+from modeconn_lib.core.params import Layout, Params
+
+Network = Callable[[Tensor], Tensor]
+Loss = Callable[[Network, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def cross_entropy(
+    network: Network, images: Tensor, labels: Int[Tensor, " batch"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
+    """Return the mean cross-entropy in nats, and the logits."""
+    logits = network(images).float()
+    return nn.functional.cross_entropy(logits, labels), logits
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one batch gave: its loss (in nats, penalties included) and its correct answers."""
+
+    loss: Float[Tensor, ""]
+    correct: Int[Tensor, ""]
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """Something the training loop can minimise.
+
+    `learned` are the tensors the optimiser updates; `gradient` fills their ``.grad`` for one
+    batch; `state` names every tensor that a resumed run needs, and `restore` takes them back.
+    """
+
+    learned: tuple[Tensor, ...]
+
+    def gradient(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Step:
+        """Fill the gradient of every learned tensor for one batch."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors to checkpoint, not copied."""
+        ...
+
+
+class FlatNetwork:
+    """A module whose parameters live in one flat buffer.
+
+    Attributes
+    ----------
+    values
+        The parameters, one after another in the order of ``named_parameters``. Writing to it
+        changes the network.
+    buffers
+        The network's buffers (batch-norm statistics), updated in training mode.
+    """
+
+    def __init__(self, module: nn.Module, params: Params, machine: Machine) -> None:
+        """Copy `params` onto the machine; `module` gives only the architecture."""
+        names = [name for name, _ in module.named_parameters()]
+        self.module, self.machine = module.to(machine.device), machine
+        self.layout = Layout.of({name: params[name] for name in names})
+        self.values = self.layout.ravel(params).to(machine.device, torch.float32)
+        self.buffers = {
+            name: params[name].to(machine.device, copy=True) for name, _ in module.named_buffers()
+        }
+        # Detached views share the buffer's memory: they are the leaves autograd sees.
+        views = self.layout.views(self.values)
+        self.leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
+
+    def params(self) -> Params:
+        """Return a copy of the network in `state_dict` order, on the CPU."""
+        whole = {**self.layout.views(self.values), **self.buffers}
+        order = self.module.state_dict().keys()
+        return {name: whole[name].detach().cpu().clone() for name in order}
+
+    def gradient(
+        self, images: Tensor, labels: Tensor, loss: Loss, out: Float[Tensor, " params"]
+    ) -> Step:
+        """Write the gradient of the mean loss over a batch into `out`."""
+        weights = {**self.leaves, **self.buffers}
+
+        def network(batch: Tensor) -> Tensor:
+            return functional_call(self.module, weights, (batch,))  # type: ignore[no-any-return]
+
+        with self.machine.precision():
+            value, logits = loss(network, images, labels)
+        gradients = torch.autograd.grad(value, list(self.leaves.values()))
+        torch.cat([gradient.reshape(-1) for gradient in gradients], out=out)
+        return Step(value.detach(), (logits.detach().argmax(1) == labels).sum())
+
+
+class TrainNetwork:
+    """The objective of ordinary training: the mean loss of one network."""
+
+    def __init__(
+        self, module: nn.Module, params: Params, machine: Machine, loss: Loss = cross_entropy
+    ) -> None:
+        """Start from `params`, which are copied."""
+        self.network, self.loss = FlatNetwork(module.train(), params, machine), loss
+        self.learned = (self.network.values,)
+        self.network.values.grad = torch.zeros_like(self.network.values)
+
+    def gradient(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Step:
+        """Fill the gradient of the network's parameters."""
+        grad = self.network.values.grad
+        assert grad is not None  # set in __init__, never cleared
+        return self.network.gradient(images, labels, self.loss, grad)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return parameters and batch-norm statistics."""
+        return {"values": self.network.values, **self.network.buffers}
