@@ -1,0 +1,1 @@
+"""Choose a representative of network B modulo permutation: the one most like network A."""

@@ -1,0 +1,188 @@
+"""Align networks by what their units do on data.
+
+Traced, A, B, images  ->  CrossMoments per site  ->  one assignment per group  ->  Alignment
+
+A group of units seen at several places (a residual stream: the stem and the end of every block)
+gets one permutation, from the sum of its similarity matrices (Tatro et al. 2020, appendix D).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from modeconn_lib.alignment.assignment import best_permutation
+from modeconn_lib.alignment.moments import CrossMoments
+from modeconn_lib.core.params import Params, same_network
+from modeconn_lib.permutation.apply import identity, permute
+from modeconn_lib.permutation.equivalence import check_equivalence
+from modeconn_lib.permutation.sites import Stage, activations
+from modeconn_lib.permutation.spec import Permutations
+from modeconn_lib.permutation.trace import Traced
+
+Similarity = Callable[[CrossMoments], Float[Tensor, "units units"]]
+Moments = Mapping[str, tuple[CrossMoments, ...]]
+
+
+def correlation(moments: CrossMoments) -> Float[Tensor, "units units"]:
+    """Return the correlation of every pair of units: Tatro et al. 2020's choice."""
+    return moments.correlation()
+
+
+def negative_l2(moments: CrossMoments) -> Float[Tensor, "units units"]:
+    """Return minus the mean squared distance of every pair of units.
+
+    The assignment then is the optimal transport plan of the Wasserstein-2 metric (appendix C).
+    """
+    return -moments.squared_distance()
+
+
+SIMILARITIES: dict[str, Similarity] = {"correlation": correlation, "l2": negative_l2}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """How one group of units was matched.
+
+    Attributes
+    ----------
+    units
+        Size of the group.
+    correlation_before, correlation_after
+        Mean correlation of unit i of A with the unit of B at place i, averaged over the group's
+        sites, in [-1, 1].
+    objective_before, objective_after
+        What was maximised, per unit, for the identity and for the chosen permutation.
+    """
+
+    name: str
+    units: int
+    correlation_before: float
+    correlation_after: float
+    objective_before: float
+    objective_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Permutations that bring B's units next to A's, and what they gained.
+
+    Attributes
+    ----------
+    equivalence_error
+        Largest relative difference between the outputs of B and of the permuted B, in float64.
+    seconds
+        Wall time, images and equivalence check included.
+    """
+
+    permutations: Permutations
+    groups: tuple[GroupReport, ...]
+    equivalence_error: float
+    seconds: float
+
+    def table(self) -> str:
+        """Return the report as text, one line per group."""
+        head = f"{'group':24} {'units':>6} {'corr. before':>13} {'after':>7}"
+        lines = [
+            f"{g.name:24} {g.units:6d} {g.correlation_before:13.3f} {g.correlation_after:7.3f}"
+            for g in self.groups
+        ]
+        tail = f"equivalence error {self.equivalence_error:.1e}, {self.seconds:.1f} s"
+        return "\n".join([head, *lines, tail])
+
+
+@torch.no_grad()
+def gather_moments(
+    traced: Traced, a: Params, b: Params, images: Iterable[Tensor], stage: Stage = "post"
+) -> Moments:
+    """Return the moments of every site of every group, A's units against B's, in one pass.
+
+    Raises
+    ------
+    ValueError
+        If there are no images.
+    """
+    found: dict[str, list[CrossMoments]] = {}
+    for batch in images:
+        of_a, of_b = activations(traced, a, batch, stage), activations(traced, b, batch, stage)
+        for group, sites in of_a.items():
+            pairs = list(zip(sites, of_b[group], strict=True))
+            if group not in found:
+                found[group] = [CrossMoments.of(x, y) for x, y in pairs]
+            else:
+                old = found[group]
+                found[group] = [m.add(x, y) for m, (x, y) in zip(old, pairs, strict=True)]
+    if not found:
+        raise ValueError("activation matching needs images and units to match, got none")
+    return {group: tuple(sites) for group, sites in found.items()}
+
+
+def align_activations(
+    traced: Traced,
+    a: Params,
+    b: Params,
+    images: Iterable[Tensor],
+    example: Tensor,
+    *,
+    similarity: Similarity = correlation,
+    stage: Stage = "post",
+) -> Alignment:
+    """Return the permutations of B's units that best match A's (Tatro et al., algorithm 1).
+
+    Layers are matched on the networks as they are: a permutation of one layer does not change
+    what the units of the next one do, so the order of matching does not matter.
+
+    Parameters
+    ----------
+    images
+        Batches of inputs as the networks expect them; both networks see the same.
+    example
+        A few inputs on which the permuted B must compute what B does.
+
+    Raises
+    ------
+    ValueError
+        If the networks differ in names or shapes, or there are no images.
+    NotEquivalent
+        If the permuted network computes something else.
+    """
+    started = time.monotonic()
+    same_network(a, b)
+    moments = gather_moments(traced, a, b, images, stage)
+    permutations = dict(identity(traced.spec))
+    reports = []
+    for group, sites in moments.items():
+        total = torch.stack([similarity(site) for site in sites]).sum(0)
+        p = permutations[group] = best_permutation(total)
+        reports.append(_report(group, sites, total, p))
+    error = check_equivalence(traced, b, permutations, example)
+    return Alignment(permutations, tuple(reports), error, time.monotonic() - started)
+
+
+def apply(alignment: Alignment, traced: Traced, b: Params) -> Params:
+    """Return the aligned network πB."""
+    return permute(b, traced.spec, alignment.permutations)
+
+
+def mean_correlation(sites: tuple[CrossMoments, ...], p: Tensor | None = None) -> float:
+    """Return the mean correlation of unit i with unit p[i], over units and sites."""
+    total = torch.stack([site.correlation() for site in sites]).mean(0).cpu()
+    rows = torch.arange(len(total))
+    return float(total[rows, rows if p is None else p].mean())
+
+
+def _report(
+    group: str, sites: tuple[CrossMoments, ...], objective: Tensor, p: Tensor
+) -> GroupReport:
+    table, rows = objective.cpu(), torch.arange(len(p))
+    return GroupReport(
+        name=group,
+        units=len(p),
+        correlation_before=mean_correlation(sites),
+        correlation_after=mean_correlation(sites, p),
+        objective_before=float(table[rows, rows].mean()),
+        objective_after=float(table[rows, p].mean()),
+    )

@@ -1,0 +1,1 @@
+"""Measure paths and networks."""
