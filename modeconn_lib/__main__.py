@@ -1,0 +1,142 @@
+"""The command `modeconn`: run, book, check, data.
+
+arguments  ->  validated before any work  ->  `commands`  ->  exit status
+
+0 done; 1 failed, with the reason; 2 bad input, one line; 3 stopped at the time limit, resumable.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.core.files import DamagedFile
+from modeconn_lib.training.fit import NonFiniteLoss, OutOfTime
+
+app = typer.Typer(
+    help="Align, connect and merge neural networks; execute and build the book.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="List, fetch and embed data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Profile = Annotated[str, typer.Option(help="How much to compute: smoke, quick, standard, paper.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of prepared data sets.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Processes side by side; 0: one a core.")]
+Limit = Annotated[str | None, typer.Option(help="Stop cleanly after, e.g., 90s, 45m, 2h.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+@app.command()
+def run(
+    chapters: Annotated[list[str] | None, typer.Argument(help="E.g. 13; none means all.")] = None,
+    profile: Profile = "quick",
+    dataset: Annotated[str, typer.Option(help="Data set; empty: the profile's own.")] = "",
+    architecture: Annotated[str, typer.Option(help="Network; empty: the profile's own.")] = "",
+    pairs: Annotated[int, typer.Option(help="Pairs of networks; 0: the profile's own.")] = 0,
+    seed: Seed = 0,
+    data: Data = None,
+    time_limit: Limit = None,
+    jobs: Jobs = 0,
+    record: Annotated[bool, typer.Option(help="Copy the records to data/results.")] = False,
+) -> None:
+    """Compute the records of chapters; go on where an earlier run stopped."""
+    from modeconn_lib.commands.run import publish, run_chapters, seconds
+    from modeconn_lib.experiments.parameters import setting
+    from modeconn_lib.experiments.runner import Options
+    from modeconn_lib.results.store import open_store
+
+    wanted = setting(
+        data, profile=profile, dataset=dataset, architecture=architecture, pairs=pairs, seed=seed
+    )
+    options = Options(data, jobs, seconds(time_limit), profile)
+    store = open_store()
+    plan = run_chapters(chapters or [], wanted, store, options)
+    if record:
+        folder = store.recorded[0]
+        print(f"{len(publish(plan, store, folder))} files in {folder}")
+    print(f"records are in {store.local}")
+
+
+@app.command()
+def book(
+    profile: Profile = "quick",
+    data: Data = None,
+    time_limit: Limit = None,
+    jobs: Jobs = 0,
+    build: Annotated[Path, typer.Option(help="Folder for everything that is built.")] = Path(
+        "_build"
+    ),
+    pages: Annotated[bool, typer.Option(help="Build the pages after the notebooks.")] = True,
+) -> None:
+    """Execute every notebook with papermill and build the book."""
+    from modeconn_lib.commands.book import make_book
+    from modeconn_lib.commands.run import seconds
+    from modeconn_lib.experiments.runner import Options
+
+    first = make_book(Options(data, jobs, seconds(time_limit), profile), build, pages=pages)
+    print(f"open {first}")
+
+
+@app.command()
+def check() -> None:
+    """Verify every record, tensor file and data set that is here."""
+    from modeconn_lib.commands.check import check_everything
+
+    raise typer.Exit(check_everything())
+
+
+@data_app.command("list")
+def data_list(data: Data = None) -> None:
+    """Print every data set, its licence, and whether it is here."""
+    from modeconn_lib.commands.data import table
+
+    print(table(data))
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: str, data: Annotated[Path | None, typer.Option(help="Where to put it.")] = None
+) -> None:
+    """Download a data set from where it was published, and verify it."""
+    from modeconn_lib.commands.data import fetch_dataset
+
+    print(fetch_dataset(name, data))
+
+
+@data_app.command("embed")
+def data_embed(
+    source: Annotated[Path | None, typer.Option(help="Folder of the four IDX files.")] = None,
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("data/embedded"),
+) -> None:
+    """Make the embedded set again, from the published Fashion-MNIST files."""
+    from modeconn_lib.commands.data import embed_dataset
+
+    print(embed_dataset(source, out))
+
+
+def main() -> None:
+    """Run the command line; turn known failures into one line and an exit status."""
+    try:
+        app()
+    except Refusal as error:
+        _end(str(error), 2)
+    except OutOfTime as error:
+        _end(f"{error}; run the same command again to go on", 3)
+    except (DamagedFile, NonFiniteLoss, RuntimeError) as error:
+        _end(str(error), 1)
+    except KeyboardInterrupt:
+        _end("interrupted; run the same command again to go on", 130)
+
+
+def _end(message: str, status: int) -> None:
+    print(f"modeconn: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""How much each profile spends: the only place where the scale of the book is set.
+
+name  ->  profile  ->  Profile (numbers)
+
+No other code asks for a profile's name; it reads numbers.
+"""
+
+from dataclasses import dataclass, replace
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.training.fit import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a chapter may spend.
+
+    Attributes
+    ----------
+    dataset, architecture
+        What is used where the reader names nothing else.
+    pairs
+        Independent pairs of endpoint networks.
+    train_examples, test_examples
+        Images used for training and for test loss and accuracy (the first ones of each split).
+    batch_size
+        Of endpoint and curve training.
+    augmentation
+        A name of `datasets.AUGMENTATIONS`.
+    endpoint, curve
+        How networks and curves are trained.
+    penalty
+        Coefficient of the squared norm of r(t) in curve training; takes the place of weight decay.
+    align_examples
+        Training images, not augmented, on which units are matched.
+    statistics_examples
+        Training images, not augmented, for batch-norm statistics at every t.
+    measure_examples
+        Training images, not augmented, on which the train loss along a path is measured.
+    points
+        Values of t at which a path is measured.
+    """
+
+    dataset: str
+    architecture: str
+    pairs: int
+    train_examples: int
+    test_examples: int
+    batch_size: int
+    augmentation: str
+    endpoint: Recipe
+    curve: Recipe
+    penalty: float
+    align_examples: int
+    statistics_examples: int
+    measure_examples: int
+    points: int
+
+
+SMOKE = Profile(
+    dataset="fashion_mnist_small",
+    architecture="tinyten",
+    pairs=2,
+    train_examples=256,
+    test_examples=200,
+    batch_size=64,
+    augmentation="shift_flip",
+    endpoint=Recipe(epochs=1),
+    curve=Recipe(epochs=1, weight_decay=0.0),
+    penalty=5e-4,
+    align_examples=128,
+    statistics_examples=128,
+    measure_examples=128,
+    points=3,
+)
+QUICK = replace(
+    SMOKE,
+    train_examples=10_000,
+    test_examples=2_000,
+    batch_size=128,
+    endpoint=Recipe(epochs=6),
+    curve=Recipe(epochs=6, weight_decay=0.0),
+    align_examples=2_000,
+    statistics_examples=2_000,
+    measure_examples=2_000,
+    points=11,
+)
+STANDARD = replace(
+    QUICK,
+    dataset="cifar10",
+    pairs=3,
+    train_examples=50_000,
+    test_examples=10_000,
+    endpoint=Recipe(epochs=16),
+    curve=Recipe(epochs=16, weight_decay=0.0),
+    align_examples=10_000,
+    statistics_examples=5_000,
+    measure_examples=10_000,
+    points=25,
+)
+PAPER = replace(
+    STANDARD,
+    augmentation="neuron_alignment",
+    endpoint=Recipe(epochs=250, schedule="step"),
+    curve=Recipe(epochs=250, schedule="step", learning_rate=0.01, weight_decay=0.0),
+    statistics_examples=50_000,
+    measure_examples=50_000,
+    points=65,
+)
+
+PROFILES = {"smoke": SMOKE, "quick": QUICK, "standard": STANDARD, "paper": PAPER}
+
+
+def profile(name: str) -> Profile:
+    """Return the profile called `name`.
+
+    Raises
+    ------
+    Refusal
+        If there is none of that name; the message lists them.
+    """
+    if name not in PROFILES:
+        raise Refusal(f"unknown profile {name!r}; known: {', '.join(PROFILES)}")
+    return PROFILES[name]

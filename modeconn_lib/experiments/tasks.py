@@ -1,0 +1,140 @@
+"""The tasks chapters are made of: one function for each step, from a setting to a `Task`.
+
+Setting  ->  endpoint, alignment, curve, along, units  ->  Task
+
+Here, and only here, stands what the result of each step depends on. Raise a step's version when
+the step comes to mean something else; its old records then are no longer found.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from modeconn_lib.core.seeds import derive
+from modeconn_lib.datasets.images import fingerprint
+from modeconn_lib.experiments.parameters import Setting
+from modeconn_lib.experiments.plan import Task
+
+VERSIONS = {"endpoint": 1, "alignment": 1, "curve": 1, "along": 1, "units": 1}
+
+
+def endpoint(setting: Setting, pair: int, side: int) -> Task:
+    """Return the training of network `side` (0 or 1) of a pair."""
+    numbers, config = setting.numbers, _training(setting)
+    seed = derive(setting.seed, "endpoint", 2 * pair + side)
+    label = f"network {'AB'[side]} of pair {pair + 1}"
+    cost = numbers.endpoint.epochs * numbers.train_examples
+    recipe = asdict(numbers.endpoint)
+    return _task(setting, "endpoint", {**config, "recipe": recipe, "seed": seed}, (), label, cost)
+
+
+def alignment(setting: Setting, pair: int) -> Task:
+    """Return the matching of B's units to A's by correlation of post-activations."""
+    numbers = setting.numbers
+    config = {
+        **_measuring(setting),
+        "align_examples": numbers.align_examples,
+        "similarity": "correlation",
+        "stage": "post",
+    }
+    label = f"alignment of pair {pair + 1}"
+    cost = numbers.align_examples + numbers.test_examples
+    return _task(setting, "alignment", config, ends(setting, pair), label, cost)
+
+
+def curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
+    """Return the learning of a Bezier curve; both kinds see the same batches and t."""
+    numbers, config = setting.numbers, _training(setting)
+    config |= {
+        "recipe": asdict(numbers.curve),
+        "shape": "bezier",
+        "penalty": numbers.penalty,
+        "aligned": aligned,
+        "seed": derive(setting.seed, "curve", pair),
+    }
+    inputs = (*ends(setting, pair), *((alignment(setting, pair),) if aligned else ()))
+    label = f"{_kind(aligned)} curve of pair {pair + 1}"
+    cost = numbers.curve.epochs * numbers.train_examples
+    return _task(setting, "curve", config, inputs, label, cost)
+
+
+def along(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> Task:
+    """Return the measuring of a path: the learned curve, or else the straight line."""
+    numbers = setting.numbers
+    config = {
+        **_measuring(setting),
+        "aligned": aligned,
+        "points": numbers.points,
+        "measure_examples": numbers.measure_examples,
+        "statistics_examples": numbers.statistics_examples,
+    }
+    label = f"along the {_kind(aligned)} {'curve' if learned else 'line'} of pair {pair + 1}"
+    passes = numbers.measure_examples + numbers.statistics_examples + numbers.test_examples
+    cost = numbers.points * passes // 3
+    inputs = _path_inputs(setting, pair, aligned=aligned, learned=learned)
+    return _task(setting, "along", config, inputs, label, cost)
+
+
+def units(setting: Setting, pair: int, *, aligned: bool, learned: bool, end: int) -> Task:
+    """Return the comparison of the units at a path's midpoint with those at one end (0 or 1)."""
+    numbers = setting.numbers
+    config = {
+        **_measuring(setting),
+        "aligned": aligned,
+        "end": end,
+        "align_examples": numbers.align_examples,
+        "statistics_examples": numbers.statistics_examples,
+    }
+    label = f"units midway on the {_kind(aligned)} {'curve' if learned else 'line'}"
+    cost = numbers.align_examples + numbers.test_examples + numbers.statistics_examples
+    inputs = _path_inputs(setting, pair, aligned=aligned, learned=learned)
+    return _task(setting, "units", config, inputs, f"{label} of pair {pair + 1}", cost)
+
+
+def ends(setting: Setting, pair: int) -> tuple[Task, Task]:
+    """Return the trainings of both networks of a pair."""
+    return endpoint(setting, pair, 0), endpoint(setting, pair, 1)
+
+
+def _path_inputs(
+    setting: Setting, pair: int, *, aligned: bool, learned: bool
+) -> tuple[Task, ...]:
+    return (
+        *ends(setting, pair),
+        *((alignment(setting, pair),) if aligned else ()),
+        *((curve(setting, pair, aligned=aligned),) if learned else ()),
+    )
+
+
+def _training(setting: Setting) -> dict[str, Any]:
+    numbers = setting.numbers
+    return {
+        **_measuring(setting),
+        "train_examples": numbers.train_examples,
+        "batch_size": numbers.batch_size,
+    }
+
+
+def _measuring(setting: Setting) -> dict[str, Any]:
+    numbers = setting.numbers
+    return {
+        "dataset": setting.dataset.name,
+        "architecture": setting.architecture,
+        "augmentation": numbers.augmentation,
+        "test_examples": numbers.test_examples,
+    }
+
+
+def _kind(aligned: bool) -> str:
+    return "aligned" if aligned else "unaligned"
+
+
+def _task(
+    setting: Setting,
+    step: str,
+    config: dict[str, Any],
+    inputs: tuple[Task, ...],
+    label: str,
+    cost: int,
+) -> Task:
+    data = fingerprint(setting.dataset.name, setting.data)
+    return Task(step, VERSIONS[step], config, inputs, data, label, cost)

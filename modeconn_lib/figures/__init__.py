@@ -1,0 +1,1 @@
+"""Pictures of records: a figure reads, it never computes."""
