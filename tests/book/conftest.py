@@ -1,0 +1,62 @@
+"""The book at profile smoke, built once, by the command a reader would use."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one `modeconn book` left behind."""
+
+    folder: Path
+    status: int
+    output: str
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def smoke(root: Path) -> Build:
+    """Every notebook executed at profile smoke from an empty store, and the pages built."""
+    folder = root / "_build" / "smoke"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [sys.executable, "-m", "modeconn_lib", "book", "--profile", "smoke"]
+    done = subprocess.run(
+        [*command, "--build", str(folder)],
+        cwd=root,
+        env=os.environ | {"MODECONN_STORE": str(folder / "results")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return Build(folder, done.returncode, done.stdout)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site(smoke: Build) -> Iterator[str]:
+    """Address of a server of the built pages, on this machine only."""
+    handler = functools.partial(Quiet, directory=str(smoke.html))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
