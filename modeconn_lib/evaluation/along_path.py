@@ -58,9 +58,11 @@ def grid(points: int, breakpoints: Sequence[float] = (0.0, 1.0)) -> tuple[float,
     """
     if points < 2:
         raise ValueError(f"a path is measured at 2 points or more, got {points}")
-    even = [i / (points - 1) for i in range(points)]
-    extra = [b for b in breakpoints if min(abs(b - t) for t in even) > 1e-9]
-    return tuple(sorted([*even, *extra]))
+    found = [i / (points - 1) for i in range(points)]
+    for b in breakpoints:
+        if min(abs(b - t) for t in found) > 1e-9:
+            found.append(b)
+    return tuple(sorted(found))
 
 
 def ignore(points: int) -> None:

@@ -39,6 +39,8 @@ class Profile:
         Training images, not augmented, on which the train loss along a path is measured.
     points
         Values of t at which a path is measured.
+    claims
+        Whether it spends enough for a page's claims to be insisted on.
     """
 
     dataset: str
@@ -55,6 +57,7 @@ class Profile:
     statistics_examples: int
     measure_examples: int
     points: int
+    claims: bool = True
 
 
 SMOKE = Profile(
@@ -72,6 +75,7 @@ SMOKE = Profile(
     statistics_examples=128,
     measure_examples=128,
     points=3,
+    claims=False,
 )
 QUICK = replace(
     SMOKE,
@@ -84,6 +88,7 @@ QUICK = replace(
     statistics_examples=2_000,
     measure_examples=2_000,
     points=11,
+    claims=True,
 )
 STANDARD = replace(
     QUICK,
@@ -92,10 +97,10 @@ STANDARD = replace(
     train_examples=50_000,
     test_examples=10_000,
     endpoint=Recipe(epochs=16),
-    curve=Recipe(epochs=16, weight_decay=0.0),
+    curve=Recipe(epochs=10, weight_decay=0.0),
     align_examples=10_000,
     statistics_examples=5_000,
-    measure_examples=10_000,
+    measure_examples=5_000,
     points=25,
 )
 PAPER = replace(

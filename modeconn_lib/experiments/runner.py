@@ -10,6 +10,7 @@ A stopped run leaves checkpoints, and the next one goes on from there.
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.hardware import Machine, cores
 from modeconn_lib.datasets.images import load
 from modeconn_lib.datasets.info import SPLITS
@@ -30,7 +32,7 @@ from modeconn_lib.experiments.steps import STEPS
 from modeconn_lib.experiments.work import Work
 from modeconn_lib.results import provenance
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
+from modeconn_lib.results.store import MissingTensors, Store
 from modeconn_lib.training.fit import OutOfTime
 
 POLL = 0.2  # seconds between looks at running tasks
@@ -59,8 +61,18 @@ class Options:
 
     def processes(self, tasks: int) -> int:
         """Return the number of processes for `tasks` tasks."""
-        automatic = 1 if torch.cuda.is_available() else cores()
-        return max(1, min(self.jobs or automatic, tasks))
+        return max(1, min(self._side_by_side(), tasks))
+
+    def threads(self) -> int:
+        """Return the number of threads of each process.
+
+        However few tasks are left: sums of floating-point numbers depend on the threads, and a
+        resumed run has to give what an uninterrupted one gives.
+        """
+        return max(1, min(cores() // self._side_by_side(), torch.get_num_threads()))
+
+    def _side_by_side(self) -> int:
+        return self.jobs or (1 if torch.cuda.is_available() else cores())
 
 
 def missing(plan: Iterable[Task], store: Store) -> tuple[Task, ...]:
@@ -96,9 +108,15 @@ def run(plan: Mapping[str, Task], store: Store, options: Options) -> dict[str, R
     MissingData, NonFiniteLoss, DamagedFile
         From the steps; other running tasks are stopped in good order first.
     """
-    todo = missing(plan.values(), store)
-    if todo:
-        _run_all(todo, store, options)
+    deadline, before = _deadline(options), None
+    while todo := missing(plan.values(), store):
+        try:
+            _run_all(todo, store, options, deadline)
+            break
+        except MissingTensors:  # an input was damaged and is set aside: now it is to be made, too
+            if todo == before:
+                raise
+            before = todo
     out = {}
     for name, task in plan.items():
         record = store.get(task.key, task.step)
@@ -108,13 +126,41 @@ def run(plan: Mapping[str, Task], store: Store, options: Options) -> dict[str, R
     return out
 
 
-def _run_all(todo: tuple[Task, ...], store: Store, options: Options) -> None:
+def run_one(task: Task, store: Store, options: Options) -> Record:
+    """Return the record of one task, computing it unless it and its tensors are there.
+
+    For a scheduler that starts every task by itself (`workflow/Snakefile`).
+
+    Raises
+    ------
+    Refusal
+        If an input's record or its tensors are not there.
+    OutOfTime, MissingData, NonFiniteLoss, DamagedFile
+        As `run`.
+    """
+    for needed in task.inputs:
+        found = store.get(needed.key, needed.step)
+        if found is None or not store.has_tensors(found):
+            raise Refusal(
+                f"{task.label} needs {needed.label}, which is not in {store.local}; make it first: "
+                f"--task {needed.key[:16]}"
+            )
+    _run_all((task,), store, options, _deadline(options))
+    return run({"": task}, store, options)[""]
+
+
+def _deadline(options: Options) -> float | None:
+    return None if options.time_limit is None else time.monotonic() + options.time_limit
+
+
+def _run_all(
+    todo: tuple[Task, ...], store: Store, options: Options, deadline: float | None
+) -> None:
     for name in {task.config["dataset"] for task in todo}:
         for split in SPLITS:
             load(name, split, options.data)  # missing or damaged data is found before any work
-    deadline = None if options.time_limit is None else time.monotonic() + options.time_limit
     processes = options.processes(len(todo))
-    job = _Job(store, options.data, deadline, options.profile, max(1, cores() // processes))
+    job = _Job(store, options.data, deadline, options.profile, options.threads())
     with Display(todo, processes) as display:
         if processes == 1:
             _run_here(todo, job, display)
@@ -123,10 +169,15 @@ def _run_all(todo: tuple[Task, ...], store: Store, options: Options) -> None:
 
 
 def _run_here(todo: tuple[Task, ...], job: "_Job", display: Display) -> None:
-    for task in todo:
-        display.show(task)
-        job.execute(task, lambda n: display.advance((task.key, n)), lambda: False)
-        display.finished(task)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(job.threads)
+    try:
+        for task in todo:
+            display.show(task)
+            job.execute(task, lambda n: display.advance((task.key, n)), lambda: False)
+            display.finished(task)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _run_side_by_side(
@@ -141,7 +192,7 @@ def _run_side_by_side(
     messages, stop = context.Queue(), context.Event()
     running: dict[Future[None], Task] = {}
     waiting: list[Task] = []
-    start = (job, messages, stop, os.getpid())
+    start = (job, messages, stop)
     with ProcessPoolExecutor(processes, context, _start_worker, start) as pool:
         try:
             while order.is_active():
@@ -236,24 +287,28 @@ class _Worker:
     job: _Job
     messages: "Queue[Message]"
     stop: Event
-    parent: int
-
-    def stopped(self) -> bool:
-        """Whether the parent asked to stop, or is gone."""
-        return self.stop.is_set() or os.getppid() != self.parent
 
 
 _worker: _Worker | None = None  # set once in each worker process
 
 
-def _start_worker(job: _Job, messages: "Queue[Message]", stop: Event, parent: int) -> None:
+def _start_worker(job: _Job, messages: "Queue[Message]", stop: Event) -> None:
     global _worker  # noqa: PLW0603 -- the pool offers no other place for what a worker keeps
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(job.threads)
-    _worker = _Worker(job, messages, stop, parent)
+    _worker = _Worker(job, messages, stop)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: the pool would let it wait for work forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
+    os._exit(1)  # at any moment: the store's files are whole or absent
 
 
 def _execute(task: Task) -> None:
     worker = _worker
     assert worker is not None  # the pool's initializer ran
-    worker.job.execute(task, lambda n: worker.messages.put((task.key, n)), worker.stopped)
+    worker.job.execute(task, lambda n: worker.messages.put((task.key, n)), worker.stop.is_set)
