@@ -63,9 +63,7 @@ def atomic_write(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
-def pack_tensors(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
-) -> bytes:
+def pack_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the safetensors bytes of `tensors`; the same tensors always give the same bytes."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     return safetensors.torch.save(plain, dict(metadata) if metadata else None)

@@ -10,11 +10,12 @@ import importlib
 import os
 import platform
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def has_fast_bfloat16() -> bool:
 def processor_name() -> str:
     """Return the processor's own name where the system tells it, else its architecture."""
     try:
-        with open("/proc/cpuinfo", encoding="utf8") as lines:
+        with Path("/proc/cpuinfo").open(encoding="utf8") as lines:
             for line in lines:
                 if line.startswith("model name"):
                     return line.split(":", 1)[1].strip()
@@ -98,11 +99,6 @@ def processor_name() -> str:
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def conv_layout(module: nn.Module, machine: Machine) -> nn.Module:
-    """Return `module` on the machine's device and in its memory format."""
-    return module.to(machine.device).to(memory_format=machine.memory_format)  # type: ignore[call-overload,no-any-return]
 
 
 _schemas: list[torch.library.Library] = []  # kept alive: a schema goes with its Library object

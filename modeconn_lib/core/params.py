@@ -32,7 +32,9 @@ def same_network(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> None:
     """
     if a.keys() != b.keys():
         only = sorted(a.keys() ^ b.keys())
-        raise ValueError(f"the networks differ: {only[0]!r} is in one of them only ({len(only)} such)")
+        raise ValueError(
+            f"the networks differ: {only[0]!r} is in one of them only ({len(only)} such)"
+        )
     for name, value in a.items():
         if value.shape != b[name].shape or value.dtype != b[name].dtype:
             raise ValueError(
@@ -66,7 +68,7 @@ def lerp(a: Params, b: Params, t: float) -> Params:
 
 
 def dot(a: Params, b: Params) -> float:
-    r"""Return :math:`\langle \theta_A, \theta_B \rangle` over floating-point entries, in float64."""
+    r"""Return :math:`\langle \theta_A, \theta_B \rangle` of the floating entries, in float64."""
     return sum(
         float((value.double() * b[name].double()).sum())
         for name, value in a.items()

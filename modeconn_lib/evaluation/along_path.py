@@ -8,6 +8,7 @@ of images; a network between two others has no statistics of its own.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def measure_path(
     missing = [b for b in path.breakpoints if min(abs(b - t) for t in ts) > 1e-9]
     if missing:
         raise ValueError(f"the grid leaves out the path's breakpoints {missing}; use grid(...)")
-    if any(later <= earlier for earlier, later in zip(ts, ts[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(ts)):
         raise ValueError(f"values of t must rise, got {tuple(ts)}")
     rows, arc, before = [], [0.0], None
     names = [name for name, _ in module.named_parameters()]
@@ -125,8 +126,15 @@ def measure_path(
         test = measure(module, point, protocol.test, protocol.machine)
         rows.append((train.loss, train.accuracy, test.loss, test.accuracy))
         protocol.progress(1)
-    columns = np.array(rows, dtype=np.float64).T
-    return PathMetrics(np.array(ts, dtype=np.float64), *columns, np.array(arc))
+    train_loss, train_accuracy, test_loss, test_accuracy = np.array(rows, dtype=np.float64).T
+    return PathMetrics(
+        t=np.array(ts, dtype=np.float64),
+        train_loss=train_loss,
+        train_accuracy=train_accuracy,
+        test_loss=test_loss,
+        test_accuracy=test_accuracy,
+        arc=np.array(arc),
+    )
 
 
 def uniform_average(values: Float[ndarray, " points"], t: Float[ndarray, " points"]) -> float:

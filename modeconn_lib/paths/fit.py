@@ -48,7 +48,7 @@ class LearnCurve:
         self.ends, self.inner = torch.stack([first, last]), torch.stack(inner)
         self.gradient_at_point = torch.zeros_like(first)
         self.inner.grad = torch.zeros_like(self.inner)
-        self.learned = (self.inner,)
+        self.learned: tuple[Tensor, ...] = (self.inner,)
 
     def gradient(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Step:
         """Fill the control points' gradient at one t drawn uniformly from [0, 1]."""

@@ -14,14 +14,14 @@ from modeconn_lib.core.params import Params
 class Path(Protocol):
     """A continuous map from [0, 1] to networks.
 
-    Attributes
-    ----------
-    breakpoints
-        The values of t, 0 and 1 among them, at which the path may have a corner; every grid on
-        which a path is measured contains them.
+    `breakpoints` are the values of t at which the path may have a corner; every grid on which a
+    path is measured contains them.
     """
 
-    breakpoints: tuple[float, ...]
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        """Return the corners of the path, 0 and 1 among them, rising."""
+        ...
 
     def at(self, t: float) -> Params:
         """Return the network at `t`; exactly the given endpoints at 0 and 1."""

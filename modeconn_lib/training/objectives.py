@@ -47,7 +47,10 @@ class Objective(Protocol):
     batch; `state` names every tensor that a resumed run needs, and `restore` takes them back.
     """
 
-    learned: tuple[Tensor, ...]
+    @property
+    def learned(self) -> tuple[Tensor, ...]:
+        """Return the tensors to learn, always the same ones."""
+        ...
 
     def gradient(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Step:
         """Fill the gradient of every learned tensor for one batch."""
@@ -96,7 +99,7 @@ class FlatNetwork:
         weights = {**self.leaves, **self.buffers}
 
         def network(batch: Tensor) -> Tensor:
-            return functional_call(self.module, weights, (batch,))  # type: ignore[no-any-return]
+            return functional_call(self.module, weights, (batch,))
 
         with self.machine.precision():
             value, logits = loss(network, images, labels)
@@ -113,7 +116,7 @@ class TrainNetwork:
     ) -> None:
         """Start from `params`, which are copied."""
         self.network, self.loss = FlatNetwork(module.train(), params, machine), loss
-        self.learned = (self.network.values,)
+        self.learned: tuple[Tensor, ...] = (self.network.values,)
         self.network.values.grad = torch.zeros_like(self.network.values)
 
     def gradient(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Step:

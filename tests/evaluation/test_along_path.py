@@ -1,5 +1,7 @@
 """Measuring a path: averages, barriers, grids and what is refused."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -97,7 +99,7 @@ def test_a_grid_holds_every_breakpoint_and_rises(points, inner):
     found = grid(points, (0.0, *inner, 1.0))
     assert found[0] == 0
     assert found[-1] == 1
-    assert all(later > earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(found))
     assert all(min(abs(t - b) for t in found) < 1e-8 for b in inner)
     assert len(found) <= points + len(inner)
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeconn_lib.paths.curves import bernstein, bezier, chain, hat, midpoint, segment
+from modeconn_lib.paths.curves import Curve, bernstein, bezier, chain, hat, midpoint, segment
 from modeconn_lib.paths.path import Path
 
 T = st.floats(0, 1)
@@ -102,7 +102,4 @@ def test_a_curve_between_different_networks_is_refused():
 
 def test_a_curve_of_one_point_is_refused():
     with pytest.raises(ValueError, match="at least 2 control points, got 1"):
-        chain_of_one = hat
-        from modeconn_lib.paths.curves import Curve
-
-        Curve((network(0),), chain_of_one, (0.0, 1.0))
+        Curve((network(0),), hat, (0.0, 1.0))

@@ -103,4 +103,6 @@ def test_the_networks_given_are_not_changed():
     objective = LearnCurve(module, bezier(a, midpoint(a, b), b), EXACT)
     fit(objective, Toy(), Recipe(2, 0.05), 0)
     assert all(torch.equal(before[name], a[name]) for name in a)
-    assert all(torch.equal(value, params_of(network(0))[n]) for n, value in params_of(module).items())
+    assert all(
+        torch.equal(value, params_of(network(0))[n]) for n, value in params_of(module).items()
+    )

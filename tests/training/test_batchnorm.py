@@ -32,8 +32,12 @@ def test_one_batch_of_everything_gives_the_datas_own_statistics(momentum):
     module, x = network(momentum), images()
     found = reestimate(module, params_of(module), [x], EXACT)
     maps = module[0](x).detach().double()
-    torch.testing.assert_close(found["1.running_mean"].double(), maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(found["1.running_var"].double(), maps.var((0, 2, 3)), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        found["1.running_mean"].double(), maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-6
+    )
+    torch.testing.assert_close(
+        found["1.running_var"].double(), maps.var((0, 2, 3)), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_several_batches_pool_to_the_statistics_of_all_in_the_first_layer():
@@ -50,8 +54,12 @@ def test_deeper_layers_feel_the_batch_size_and_less_so_for_larger_batches():
     whole = reestimate(module, params_of(module), [x], EXACT)
     gap = {
         size: float(
-            (reestimate(module, params_of(module), x.split(size), EXACT)["5.running_var"]
-             - whole["5.running_var"]).abs().max()
+            (
+                reestimate(module, params_of(module), x.split(size), EXACT)["5.running_var"]
+                - whole["5.running_var"]
+            )
+            .abs()
+            .max()
         )
         for size in (4, 64)
     }

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.training.schedules import SCHEDULES, garipov, one_cycle, schedule, step, step_decay
+from modeconn_lib.training.schedules import (
+    SCHEDULES,
+    garipov,
+    one_cycle,
+    schedule,
+    step,
+    step_decay,
+)
 
 
 def torchs(scheduler, optimiser, steps):
@@ -50,7 +57,9 @@ def test_the_step_rule_halves_every_20_epochs(epoch, factor):
     assert step_decay(epoch, 250) == pytest.approx(factor * 0.9996 ** math.floor(epoch))
 
 
-@pytest.mark.parametrize(("epoch", "factor"), [(0.0, 1), (5.0, 1), (7.0, 0.505), (9.0, 0.01), (10.0, 0.01)])
+@pytest.mark.parametrize(
+    ("epoch", "factor"), [(0.0, 1), (5.0, 1), (7.0, 0.505), (9.0, 0.01), (10.0, 0.01)]
+)
 def test_garipovs_rule_is_constant_then_linear_then_one_percent(epoch, factor):
     assert garipov(epoch, 10) == pytest.approx(factor)
 
