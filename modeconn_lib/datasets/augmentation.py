@@ -51,11 +51,11 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "scaled": Augmentation(mean=(0.0,), std=(1.0,)),  # x / 255 and nothing else
     "shift_flip": Augmentation((PadCrop(4), Flip())),
     # Tatro et al. use CIFAR-10's constants for CIFAR-100, too.
-    "neuron_alignment": Augmentation((Affine(15), Flip(), PadCrop(4)), **CIFAR10),
+    "neuron_alignment": Augmentation((Affine(15.0), Flip(), PadCrop(4)), **CIFAR10),
     "neuron_alignment_tiny": Augmentation(
-        (Flip(), PadCrop(8), Affine(30, (0.8, 1.2)), Jitter(0.25, 0.25)), **IMAGENET
+        (Flip(), PadCrop(8), Affine(30.0, (0.8, 1.2)), Jitter(0.25, 0.25)), **IMAGENET
     ),
-    "git_rebasin": Augmentation((Resample((0.8, 1.2), 30),), **IMAGENET),
+    "git_rebasin": Augmentation((Resample((0.8, 1.2), 30.0),), **IMAGENET),
     "distribution": Augmentation((Flip(), PadCrop(4)), **IMAGENET),
 }
 

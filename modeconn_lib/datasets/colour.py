@@ -61,12 +61,14 @@ def adjust_contrast(
     images: UInt8[Tensor, "batch channels height width"], factors: Float[Tensor, " batch"]
 ) -> UInt8[Tensor, "batch channels height width"]:
     """Move every pixel away from (factor > 1) or towards the mean brightness of its image."""
-    mean = grey(images).float().mean((1, 2, 3), keepdim=True)
+    mean = grey(images).float().mean((2, 3), keepdim=True)
     return blend(images, mean, factors)
 
 
 def adjust_saturation(
     images: UInt8[Tensor, "batch channels height width"], factors: Float[Tensor, " batch"]
 ) -> UInt8[Tensor, "batch channels height width"]:
-    """Move every pixel away from (factor > 1) or towards its own grey."""
+    """Move every pixel away from (factor > 1) or towards its own grey; grey images stay."""
+    if images.shape[1] == 1:
+        return images
     return blend(images, grey(images).float(), factors)

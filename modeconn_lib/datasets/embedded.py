@@ -91,5 +91,10 @@ def read_embedded(
         raise DamagedFile(f"{folder / 'SHA256SUMS'} does not list {path.name}")
     content = np.frombuffer(lzma.decompress(read_verified(path, sums[path.name])), np.uint8)
     n = PER_CLASS[split] * CLASSES
+    if len(content) != n * (SIDE * SIDE + 1):
+        raise DamagedFile(
+            f"{path} holds {len(content)} bytes where {n} images and labels have "
+            f"{n * (SIDE * SIDE + 1)}"
+        )
     images = content[: n * SIDE * SIDE].reshape(n, SIDE, SIDE)
     return images, content[n * SIDE * SIDE :].astype(np.int64)

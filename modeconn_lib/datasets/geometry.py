@@ -41,8 +41,11 @@ def crop_padded(
 def mirror(
     images: UInt8[Tensor, "batch channels height width"], mask: Bool[Tensor, " batch"]
 ) -> UInt8[Tensor, "batch channels height width"]:
-    """Mirror left and right the images whose `mask` is true."""
-    chosen = mask.nonzero()[:, 0]
+    """Mirror left and right the images whose `mask` is true.
+
+    The mask may stay on the CPU: counting it there does not make a GPU wait.
+    """
+    chosen = mask.nonzero()[:, 0].to(images.device)
     return images.index_copy(0, chosen, images[chosen].flip(3))
 
 

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.files import DamagedFile
@@ -31,7 +30,8 @@ VARIABLE = "MODECONN_DATA"
 SYSTEM = Path("/usr/share/datasets/fashion-mnist")
 TINY_EVERY = {"tiny_imagenet": 1, "tiny_imagenet_40": 5}
 
-Arrays = tuple[UInt8[np.ndarray, "n height width *channels"], Int64[np.ndarray, " n"]]
+# Images (n, height, width[, 3]) and labels (n,) as found: `images.verified` checks what they are.
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,9 @@ def read_prepared(path: Path) -> Arrays:
         If the file is not whole or lacks one of the two arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return file["images"], file["labels"].astype(np.int64)
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return arrays["images"], arrays["labels"].astype(np.int64)
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
         raise DamagedFile(
             f"{path} is not a whole .npz file with images and labels ({error})"
         ) from None

@@ -38,7 +38,7 @@ class Flip:
     ) -> UInt8[Tensor, "batch channels height width"]:
         """Return the images, some mirrored."""
         mask = torch.rand(len(images), generator=generator) < 0.5
-        return geometry.mirror(images, mask.to(images.device))
+        return geometry.mirror(images, mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Jitter:
         n, device = len(images), images.device
         contrasts = uniform(n, 1 - self.contrast, 1 + self.contrast, generator).to(device)
         saturations = uniform(n, 1 - self.saturation, 1 + self.saturation, generator).to(device)
-        before = (torch.rand(n, generator=generator) < 0.5).to(device)
+        before = torch.rand(n, generator=generator) < 0.5
         # Every image takes both steps once: contrast in the first or in the last line.
         images = contrast_where(before, images, contrasts)
         images = colour.adjust_saturation(images, saturations)
@@ -113,7 +113,7 @@ def contrast_where(
     factors: Float[Tensor, " batch"],
 ) -> UInt8[Tensor, "batch channels height width"]:
     """Return the images, the chosen ones with another contrast."""
-    places = chosen.nonzero()[:, 0]
+    places = chosen.nonzero()[:, 0].to(images.device)
     return images.index_copy(0, places, colour.adjust_contrast(images[places], factors[places]))
 
 
