@@ -97,7 +97,7 @@ def check_permutations(spec: PermutationSpec, permutations: Permutations) -> Non
         only = sorted(spec.sizes.keys() ^ permutations.keys())
         where = "the spec" if only[0] in spec.sizes else "the permutations"
         raise ValueError(
-            f"group {only[0]!r} is in {where} only; start from identity(spec) to permute some groups"
+            f"group {only[0]!r} is in {where} only; start from identity(spec) to permute a few"
         )
     for group, size in spec.sizes.items():
         p = permutations[group]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 
 from modeconn_lib.core.params import Params
 
@@ -101,6 +101,11 @@ def _as_function(program: ExportedProgram) -> Graph:
         if target in program.constants:
             constants[target] = program.constants[target]
     graph = program.graph
+    results = graph.output_node()
+    kinds = [spec.kind for spec in program.graph_signature.output_specs]
+    pairs = zip(results.args[0], kinds, strict=True)
+    # Without updated buffers, which the exporter counts as results.
+    results.args = (tuple(x for x, kind in pairs if kind is OutputKind.USER_OUTPUT),)
     for node in reversed(graph.nodes):
         if not node.users and any(part in str(node.target) for part in _ASSERTIONS):
             graph.erase_node(node)
@@ -149,5 +154,9 @@ def _is_view(node: fx.Node) -> bool:
         return False
     aliases = [r.alias_info for r in node.target._schema.returns if r.alias_info is not None]
     return any(not alias.is_write for alias in aliases) or node.target._opname in (
-        "reshape", "flatten", "contiguous", "to", "dropout"
+        "reshape",
+        "flatten",
+        "contiguous",
+        "to",
+        "dropout",
     )

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int
 
-Ids = Int[np.ndarray, "*axes"]
+Ids = Int[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +51,7 @@ class Label:
 
     def take(self, position: int, index: Ids) -> "Label":
         """Return the label of the entries `index` along the label's axis number `position`."""
-        return Label(
-            self.axes, self.ids.take(index, position), self.slots.take(index, position)
-        )
+        return Label(self.axes, self.ids.take(index, position), self.slots.take(index, position))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,6 +175,5 @@ class Relations:
 def without(labels: Iterable[Label], axis: int) -> tuple[Label, ...]:
     """Return the labels of the value that is left when an unlabelled axis is removed."""
     return tuple(
-        Label(tuple(a - (a > axis) for a in label.axes), label.ids, label.slots)
-        for label in labels
+        Label(tuple(a - (a > axis) for a in label.axes), label.ids, label.slots) for label in labels
     )

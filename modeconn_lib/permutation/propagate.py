@@ -15,7 +15,8 @@ from torch import Tensor, fx
 
 from modeconn_lib.permutation.graph import Graph
 from modeconn_lib.permutation.labels import Relations, Value
-from modeconn_lib.permutation.operators import RULES, Out, unknown, values_in
+from modeconn_lib.permutation.operators import RULES
+from modeconn_lib.permutation.rule import Out, unknown, values_in
 
 _INPUT = "the network's input"
 
@@ -65,14 +66,15 @@ def _apply(relations: Relations, node: fx.Node, known: Mapping[fx.Node, Any]) ->
         return _number(meta)
     if node.target is operator.getitem and isinstance(args[0], list):
         return args[0][args[1]]
-    many = isinstance(meta, list | tuple)
-    outs = [_out(node, part) for part in meta] if many else _out(node, meta)
-    rule = RULES.get(operator_name(node))
-    if rule is None:
-        pinned = unknown(relations, outs[0] if many else outs, *args, **kwargs)
-        return [out.value() for out in outs] if many else pinned
-    result = rule(relations, outs, *args, **kwargs)
-    return result if many else _with_source(result, values_in((args, tuple(kwargs.values()))))
+    rule = RULES.get(operator_name(node), unknown)
+    if isinstance(meta, list | tuple):
+        outs = [_out(node, part) for part in meta]
+        if rule is unknown:
+            unknown(relations, _out(node, None), *args, **kwargs)
+            return [out.value() for out in outs]
+        return rule(relations, outs, *args, **kwargs)
+    result = rule(relations, _out(node, meta), *args, **kwargs)
+    return _with_source(result, values_in((args, tuple(kwargs.values()))))
 
 
 def operator_name(node: fx.Node) -> str:

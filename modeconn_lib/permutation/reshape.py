@@ -70,8 +70,9 @@ def _move(
     slots = np.broadcast_to(label.slots[index], sizes)
     # Samples do not count as positions: nothing ever tells one sample from another.
     positions = [
-        axis for axis in old if axis not in label.axes and axis not in x.dynamic
-        and x.shape[axis] > 1
+        axis
+        for axis in old
+        if axis not in label.axes and axis not in x.dynamic and x.shape[axis] > 1
     ]
     if positions:
         slots = relations.within(slots, _positions(x, old, positions))
@@ -100,7 +101,7 @@ def _squeeze(relations: Relations, label: Label) -> Label:
                 continue
         label = Label(
             tuple(a for a in label.axes if a != axis),
-            label.ids.take(0, position),
-            slots.take(0, position),
+            label.ids.take([0], position).squeeze(position),
+            slots.take([0], position).squeeze(position),
         )
     return label

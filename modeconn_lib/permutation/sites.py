@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, fx
 
 from modeconn_lib.core.params import Params
+from modeconn_lib.permutation.places import Site
 from modeconn_lib.permutation.propagate import operator_name
 from modeconn_lib.permutation.trace import Traced
 
@@ -35,20 +36,21 @@ def activations(
         Whether to look before or after the nonlinearity.
     """
     collector = _collector(traced, stage)
-    found = dict(zip(_nodes(traced, stage), collector(*traced.graph.arguments(params, x)), strict=True))
+    results = collector(*traced.graph.arguments(params, x))
+    found = dict(zip(_nodes(traced, stage), results, strict=True))
     return {
         group: [
-            _samples(found[getattr(site, stage)], site.axis, site.offset, traced.spec.sizes[group])
-            for site in sites
+            _samples(found[getattr(site, stage)], site, traced.spec.sizes[group]) for site in sites
         ]
         for group, sites in traced.sites.items()
     }
 
 
-def _samples(value: Tensor, axis: int, offset: int, units: int) -> Float[Tensor, "_ {units}"]:
+def _samples(value: Tensor, site: Site, units: int) -> Float[Tensor, "_ {units}"]:
     """Return the group's entries along the axis as columns: free of copies if channels are last."""
-    rows = value.movedim(axis, -1)
-    return rows.reshape(-1, rows.shape[-1])[:, offset : offset + units]
+    rows = value.movedim(site.axis, -1)
+    rows = rows.reshape(-1, rows.shape[-1])
+    return rows[:, site.offset : site.offset + site.step * units : site.step]
 
 
 def _nodes(traced: Traced, stage: Stage) -> list[str]:
@@ -61,7 +63,7 @@ def _nodes(traced: Traced, stage: Stage) -> list[str]:
 @lru_cache(maxsize=16)
 def _collector(traced: Traced, stage: Stage) -> fx.GraphModule:
     """Return the graph whose results are the values at the sites, without what comes after."""
-    graph, copies = fx.Graph(), {}
+    graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
     old = traced.graph.module.graph
     graph.graph_copy(old, copies)
     by_name = {node.name: copies[node] for node in old.nodes if node in copies}

@@ -8,7 +8,7 @@ same way. Colour refinement decides that: start from where each entry was seen, 
 colours of the entries it is tied to until nothing new is told apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from modeconn_lib.permutation.labels import Ids, Label, Relations
 from modeconn_lib.permutation.spec import AxisSpan
 
-Hashes = UInt64[np.ndarray, "*axes"]
+Hashes = UInt64[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +49,10 @@ class Units:
     def groups_of(self, label: Label) -> Ids:
         """Return the group of each entry, -1 for those that cannot move."""
         return self.group[self.unit[label.ids]]
+
+    def present(self, label: Label) -> list[int]:
+        """Return the groups along a label, in the order of their first entries."""
+        return [g for g in dict.fromkeys(self.groups_of(label).ravel().tolist()) if g >= 0]
 
     def spans(self, group: int, label: Label, name: str) -> list[AxisSpan]:
         """Return where the units of `group` are along `label`, as spans of the tensor `name`.
@@ -105,7 +109,7 @@ def _ranks(unit: Ids, group: Ids) -> Ids:
     return rank
 
 
-def _columns(items: list[tuple[Ids, ...]], width: int) -> list[Ids]:
+def _columns(items: Sequence[tuple[Ids, ...]], width: int) -> list[Ids]:
     """Join a list of tuples of arrays into one long array for each place in the tuple."""
     empty = np.empty(0, np.int64)
     return [np.concatenate([empty, *(item[c] for item in items)]) for c in range(width)]
@@ -126,7 +130,7 @@ def _colours(relations: Relations) -> Hashes:
     return colour
 
 
-def _numbers(items: list[tuple[Ids, ...]]) -> Hashes:
+def _numbers(items: Sequence[tuple[Ids, ...]]) -> Hashes:
     """Return for each entry of the joined items the hash of its item's number."""
     return _hash(np.repeat(np.arange(1, len(items) + 1) << 20, [len(item[0]) for item in items]))
 

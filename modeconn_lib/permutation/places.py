@@ -1,0 +1,156 @@
+"""Where the groups of units are: their names, the nodes that show them, what stays in place.
+
+Units, labelled graphs  ->  names in the order of use, spans, sites, pins
+
+Nothing here decides which units can move; `units` did.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import fx
+
+from modeconn_lib.permutation.arithmetic import KERNEL
+from modeconn_lib.permutation.graph import Graph
+from modeconn_lib.permutation.labels import Label, Value
+from modeconn_lib.permutation.operators import NONLINEARITIES
+from modeconn_lib.permutation.propagate import operator_name
+from modeconn_lib.permutation.spec import AxisSpan
+from modeconn_lib.permutation.units import Units
+
+_MANY = 8  # entries of one unit at one node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """A graph, and what is known of the value of each of its nodes."""
+
+    graph: Graph
+    values: Mapping[str, Value]
+
+    def labels(self) -> Iterator[tuple[fx.Node, Label]]:
+        """Give every label of every computed value, in the order of the graph."""
+        for node in self.graph.module.graph.nodes:
+            if node.op == "call_function" and node.name in self.values:
+                for label in self.values[node.name].labels:
+                    yield node, label
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where in the graph the units of a group can be seen, before and after a nonlinearity.
+
+    Attributes
+    ----------
+    pre, post
+        Names of the nodes that give its input and its output; the same node where a group meets
+        no nonlinearity.
+    axis, offset, step
+        Unit u of the group is entry ``offset + step * u`` of this axis of both. A unit with
+        several entries there (after a depthwise convolution that makes two channels of one) is
+        seen at as many sites.
+    """
+
+    pre: str
+    post: str
+    axis: int
+    offset: int = 0
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Entries of one axis of one tensor that no permutation moves, and why."""
+
+    tensor: str
+    axis: int
+    entries: tuple[int, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        """Return one line of a report."""
+        count = len(self.entries)
+        return f"{self.tensor} axis {self.axis}, {count} entries: {self.reason}"
+
+
+def named(
+    units: Units, graphs: Sequence[Labelled], parameters: Mapping[str, Value]
+) -> dict[str, int]:
+    """Name each group after the module whose weight first gives its units."""
+    owner = {
+        int(label.ids.flat[0]): name for name, value in parameters.items() for label in value.labels
+    }
+    starts = np.array(sorted(owner))
+    names: dict[str, int] = {}
+    for node, label in (pair for labelled in graphs for pair in labelled.labels()):
+        groups = units.groups_of(label)
+        for group in units.present(label):
+            if group in names.values():
+                continue
+            first = label.ids[groups == group][0]
+            tensor = owner[int(starts[np.searchsorted(starts, first, "right") - 1])]
+            name = tensor.rpartition(".")[0] or tensor
+            offset = units.spans(group, label, node.name)[0].offset
+            names[name if name not in names else f"{name}[{offset}:]"] = group
+    return names
+
+
+def spans(
+    units: Units, groups: Mapping[str, int], parameters: Mapping[str, Value]
+) -> dict[str, tuple[AxisSpan, ...]]:
+    """Return all places of each group in the parameters, in their order."""
+    found: dict[int, list[AxisSpan]] = {group: [] for group in groups.values()}
+    for tensor, value in parameters.items():
+        for label in value.labels:
+            for group in units.present(label):
+                found[group] += units.spans(group, label, tensor)
+    return {name: tuple(found[group]) for name, group in groups.items()}
+
+
+def sites(
+    units: Units, groups: Mapping[str, int], labelled: Labelled
+) -> dict[str, tuple[Site, ...]]:
+    """Return the nonlinearities that see a whole group, or else the node that first gives it."""
+    found: dict[int, list[Site]] = {group: [] for group in groups.values()}
+    first: dict[int, tuple[Site, ...]] = {}
+    for node, label in labelled.labels():
+        before = node.args[0] if operator_name(node) in NONLINEARITIES else node
+        if len(label.axes) > 1 or not isinstance(before, fx.Node):
+            continue
+        for group in units.present(label):
+            here = _sites_at(before.name, node.name, units.spans(group, label, node.name))
+            first[group] = first.get(group) or here
+            found[group] += here if before is not node else ()
+    all_sites = {name: tuple(found[g]) or first.get(g, ()) for name, g in groups.items()}
+    return {name: here for name, here in all_sites.items() if here}
+
+
+def _sites_at(pre: str, post: str, spans: Sequence[AxisSpan]) -> tuple[Site, ...]:
+    """Return a site for each entry that a unit has, if they are few and evenly spaced.
+
+    A flattened map, which has many, shows nothing that the map itself did not.
+    """
+    if sum(span.block for span in spans) > _MANY or any(span.starts for span in spans):
+        return ()
+    return tuple(
+        Site(pre, post, span.axis, span.offset + i, span.block)
+        for span in spans
+        for i in range(span.block)
+    )
+
+
+def pinned(units: Units, tensor: str, value: Value) -> list[Pinned]:
+    """Return what of one tensor cannot move, one item for each axis and reason."""
+    out = []
+    for label in value.labels:
+        by_reason: dict[str, list[int]] = {}
+        for entry in np.flatnonzero(units.groups_of(label) < 0).tolist():
+            reason = units.reasons.get(int(units.unit[label.ids[entry]]), "has no unit like it")
+            by_reason.setdefault(reason, []).append(entry)
+        out += [
+            Pinned(tensor, label.axes[0], tuple(entries), reason)
+            for reason, entries in by_reason.items()
+            if not reason.startswith(KERNEL)
+        ]
+    return out
