@@ -1,10 +1,11 @@
-"""The command `modeconn`: run, book, check, data.
+"""The command `modeconn`: run, plan, book, check, data.
 
 arguments  ->  validated before any work  ->  `commands`  ->  exit status
 
 0 done; 1 failed, with the reason; 2 bad input, one line; 3 stopped at the time limit, resumable.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.files import DamagedFile
+from modeconn_lib.results.store import MissingTensors
 from modeconn_lib.training.fit import NonFiniteLoss, OutOfTime
 
 app = typer.Typer(
@@ -24,7 +26,11 @@ app = typer.Typer(
 data_app = typer.Typer(help="List, fetch and embed data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
+Chapters = Annotated[list[str] | None, typer.Argument(help="E.g. 13; none means all.")]
 Profile = Annotated[str, typer.Option(help="How much to compute: smoke, quick, standard, paper.")]
+Dataset = Annotated[str, typer.Option(help="Data set; empty: the profile's own.")]
+Architecture = Annotated[str, typer.Option(help="Network; empty: the profile's own.")]
+Pairs = Annotated[int, typer.Option(help="Pairs of networks; 0: the profile's own.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of prepared data sets.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Processes side by side; 0: one a core.")]
 Limit = Annotated[str | None, typer.Option(help="Stop cleanly after, e.g., 90s, 45m, 2h.")]
@@ -33,19 +39,20 @@ Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 @app.command()
 def run(
-    chapters: Annotated[list[str] | None, typer.Argument(help="E.g. 13; none means all.")] = None,
+    chapters: Chapters = None,
     profile: Profile = "quick",
-    dataset: Annotated[str, typer.Option(help="Data set; empty: the profile's own.")] = "",
-    architecture: Annotated[str, typer.Option(help="Network; empty: the profile's own.")] = "",
-    pairs: Annotated[int, typer.Option(help="Pairs of networks; 0: the profile's own.")] = 0,
+    dataset: Dataset = "",
+    architecture: Architecture = "",
+    pairs: Pairs = 0,
     seed: Seed = 0,
     data: Data = None,
     time_limit: Limit = None,
     jobs: Jobs = 0,
+    task: Annotated[str, typer.Option(help="Only the task with this key (see `plan`).")] = "",
     record: Annotated[bool, typer.Option(help="Copy the records to data/results.")] = False,
 ) -> None:
     """Compute the records of chapters; go on where an earlier run stopped."""
-    from modeconn_lib.commands.run import publish, run_chapters, seconds
+    from modeconn_lib.commands.run import publish, run_chapters, run_task, seconds, union
     from modeconn_lib.experiments.parameters import setting
     from modeconn_lib.experiments.runner import Options
     from modeconn_lib.results.store import open_store
@@ -55,11 +62,36 @@ def run(
     )
     options = Options(data, jobs, seconds(time_limit), profile)
     store = open_store()
-    plan = run_chapters(chapters or [], wanted, store, options)
+    if task:
+        plan = run_task(task, union(chapters or [], wanted), store, options)
+    else:
+        plan = run_chapters(chapters or [], wanted, store, options)
     if record:
         folder = store.recorded[0]
         print(f"{len(publish(plan, store, folder))} files in {folder}")
     print(f"records are in {store.local}")
+
+
+@app.command()
+def plan(
+    chapters: Chapters = None,
+    profile: Profile = "quick",
+    dataset: Dataset = "",
+    architecture: Architecture = "",
+    pairs: Pairs = 0,
+    seed: Seed = 0,
+    data: Data = None,
+) -> None:
+    """Print the tasks of chapters as JSON: key, step, inputs, cost, whether it is made."""
+    from modeconn_lib.commands.plan import described
+    from modeconn_lib.commands.run import union
+    from modeconn_lib.experiments.parameters import setting
+    from modeconn_lib.results.store import open_store
+
+    wanted = setting(
+        data, profile=profile, dataset=dataset, architecture=architecture, pairs=pairs, seed=seed
+    )
+    print(json.dumps(described(union(chapters or [], wanted), open_store()), indent=1))
 
 
 @app.command()
@@ -127,10 +159,12 @@ def main() -> None:
         _end(str(error), 2)
     except OutOfTime as error:
         _end(f"{error}; run the same command again to go on", 3)
-    except (DamagedFile, NonFiniteLoss, RuntimeError) as error:
+    except (DamagedFile, MissingTensors, NonFiniteLoss, OSError, RuntimeError) as error:
         _end(str(error), 1)
-    except KeyboardInterrupt:
-        _end("interrupted; run the same command again to go on", 130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            _end("interrupted; run the same command again to go on", 130)
+        raise
 
 
 def _end(message: str, status: int) -> None:

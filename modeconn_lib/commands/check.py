@@ -1,4 +1,4 @@
-"""`modeconn check`: is everything that is here whole?
+"""`modeconn check`: say whether everything that is here is whole.
 
 store, data folders  ->  every file read and verified  ->  lines, exit status
 """

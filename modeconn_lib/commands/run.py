@@ -11,7 +11,7 @@ from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.chapters import CHAPTERS, chapter
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task, in_order
-from modeconn_lib.experiments.runner import Options, missing, run
+from modeconn_lib.experiments.runner import Options, missing, run, run_one
 from modeconn_lib.results.store import Store
 
 
@@ -52,6 +52,24 @@ def run_chapters(
     )
     run(plan, store, options)
     return plan
+
+
+def run_task(key: str, plan: dict[str, Task], store: Store, options: Options) -> dict[str, Task]:
+    """Compute the record of the one task of `plan` whose key begins with `key`, and return it.
+
+    Raises
+    ------
+    Refusal
+        If no task or several have such a key, or an input of the task is not there.
+    """
+    found = [task for task in in_order(plan.values()) if task.key.startswith(key)]
+    if len(found) != 1:
+        raise Refusal(
+            f"{len(found)} tasks of this plan have a key that begins with {key!r}; "
+            "`modeconn plan` with the same options lists them"
+        )
+    run_one(found[0], store, options)
+    return {found[0].label: found[0]}
 
 
 def publish(plan: dict[str, Task], store: Store, folder: Path) -> list[Path]:

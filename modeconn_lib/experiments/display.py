@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.queues import Queue
 from queue import Empty
 from types import TracebackType
@@ -63,6 +63,10 @@ class Display:
         amount = min(amount, self.costs[key] - self.done[key])
         self.done[key] += amount
         self.bar.update(amount)
+
+    def reporter(self, task: Task) -> Callable[[int], None]:
+        """Return a function that counts work newly done on one task."""
+        return lambda amount: self.advance((task.key, amount))
 
     def read(self, messages: "Queue[Message]") -> None:
         """Count everything the workers have reported."""

@@ -70,4 +70,3 @@ class Inputs:
         """Yield images."""
         for images, _ in self.batches:
             yield images
-

@@ -12,8 +12,8 @@ from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.experiments.studies import Claim, recorded_study, run_study, verdict
-from modeconn_lib.results.reference import published
 from modeconn_lib.results.record import Record
+from modeconn_lib.results.reference import published
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
@@ -67,13 +67,12 @@ def summaries(study: Study) -> dict[str, Summary]:
             ("average uniform", "average_accuracy_uniform"),
             ("minimum", "minimum_accuracy"),
         ):
-            out[f"{kind} curve {name}"] = summarise(100 * r.scalars[scalar] for r in curve)
-        learned = study.select("curve/")
-        losses = [r.scalars["train_loss"] for name, r in learned.items() if name.endswith(f"/{kind}")]
-        out[f"{kind} curve train loss"] = summarise(losses)
-        out[f"{kind} line midpoint"] = summarise(100 * r.scalars["midpoint_accuracy"] for r in line)
-        out[f"{kind} line barrier"] = summarise(r.scalars["barrier_test"] for r in line)
-        out[f"{kind} curve barrier"] = summarise(r.scalars["barrier_test"] for r in curve)
+            out[f"{kind} curve {name}"] = summarise(100 * r.number(scalar) for r in curve)
+        learned = [r for name, r in study.select("curve/").items() if name.endswith(f"/{kind}")]
+        out[f"{kind} curve train loss"] = summarise(r.number("train_loss") for r in learned)
+        out[f"{kind} line midpoint"] = summarise(100 * r.number("midpoint_accuracy") for r in line)
+        out[f"{kind} line barrier"] = summarise(r.number("barrier_test") for r in line)
+        out[f"{kind} curve barrier"] = summarise(r.number("barrier_test") for r in curve)
     return out
 
 
@@ -195,4 +194,4 @@ def _suffix(study: Study, suffix: str) -> list[Record]:
 
 
 def _percent(study: Study, prefix: str, scalar: str) -> Summary:
-    return summarise(100 * r.scalars[scalar] for r in study.select(prefix).values())
+    return summarise(100 * r.number(scalar) for r in study.select(prefix).values())

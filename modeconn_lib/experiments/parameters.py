@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.datasets.registry import DatasetInfo, dataset
+from modeconn_lib.datasets.info import DatasetInfo
+from modeconn_lib.datasets.registry import dataset
 from modeconn_lib.experiments.profiles import Profile, profile
 from modeconn_lib.models.registry import architecture
 
@@ -92,7 +93,7 @@ def notebook_setting(namespace: Mapping[str, Any]) -> Setting:
     """
     shell = ("In", "Out", "exit", "quit")
     plain = (str, int, float, bool, list, dict, tuple, type(None))
-    given = {
+    given: dict[str, Any] = {
         name: value
         for name, value in namespace.items()
         if isinstance(value, plain) and not name.startswith("_") and name not in shell

@@ -174,7 +174,7 @@ def _run_here(todo: tuple[Task, ...], job: "_Job", display: Display) -> None:
     try:
         for task in todo:
             display.show(task)
-            job.execute(task, lambda n: display.advance((task.key, n)), lambda: False)
+            job.execute(task, display.reporter(task), lambda: False)
             display.finished(task)
     finally:
         torch.set_num_threads(threads)
@@ -184,9 +184,7 @@ def _run_side_by_side(
     todo: tuple[Task, ...], job: "_Job", display: Display, processes: int
 ) -> None:
     by_key = {task.key: task for task in todo}
-    order = TopologicalSorter(
-        {t.key: [i.key for i in t.inputs if i.key in by_key] for t in todo}
-    )
+    order = TopologicalSorter({t.key: [i.key for i in t.inputs if i.key in by_key] for t in todo})
     order.prepare()
     context = multiprocessing.get_context("spawn")  # fork would copy torch's threads, broken
     messages, stop = context.Queue(), context.Event()
@@ -293,7 +291,7 @@ _worker: _Worker | None = None  # set once in each worker process
 
 
 def _start_worker(job: _Job, messages: "Queue[Message]", stop: Event) -> None:
-    global _worker  # noqa: PLW0603 -- the pool offers no other place for what a worker keeps
+    global _worker  # the pool offers no other place for what a worker keeps
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(job.threads)

@@ -126,8 +126,7 @@ def compare_units(work: Work) -> Outcome:
     path, module = _path(work), work.network()
     statistics = work.inputs("train", work.config["statistics_examples"])
     end, middle = (
-        at_point(path, t, module, statistics, work.exact)
-        for t in (float(work.config["end"]), 0.5)
+        at_point(path, t, module, statistics, work.exact) for t in (float(work.config["end"]), 0.5)
     )
     _, test = _match(work, end, middle)
     means = {f"mean_{name[5:]}": sum(v) / len(v) for name, v in test.items() if name != "group"}
@@ -146,9 +145,7 @@ def _match(
     a, b = work.here(a), work.here(b)
     images = work.inputs("train", config["align_examples"])
     example = next(iter(images))[:EXAMPLE]
-    found = align_activations(
-        traced, a, b, images, example, similarity=similarity, stage=stage
-    )
+    found = align_activations(traced, a, b, images, example, similarity=similarity, stage=stage)
     seen = gather_moments(traced, a, b, work.inputs("test", config["test_examples"]))
     groups = [group.name for group in found.groups]
     series: dict[str, list[Any]] = {

@@ -95,9 +95,7 @@ def ends(setting: Setting, pair: int) -> tuple[Task, Task]:
     return endpoint(setting, pair, 0), endpoint(setting, pair, 1)
 
 
-def _path_inputs(
-    setting: Setting, pair: int, *, aligned: bool, learned: bool
-) -> tuple[Task, ...]:
+def _path_inputs(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> tuple[Task, ...]:
     return (
         *ends(setting, pair),
         *((alignment(setting, pair),) if aligned else ()),

@@ -74,6 +74,24 @@ class Record:
         key = record_key(self.step, self.version, self.config, self.inputs, self.data)
         object.__setattr__(self, "key", key)
 
+    def number(self, name: str) -> float:
+        """Return the scalar called `name` as a number.
+
+        Raises
+        ------
+        KeyError
+            If there is none, naming those there are.
+        TypeError
+            If it is not a number.
+        """
+        if name not in self.scalars:
+            known = ", ".join(self.scalars) or "none"
+            raise KeyError(f"{self.step} record {self.key[:16]} has no {name!r}; it has: {known}")
+        value = self.scalars[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{name!r} of {self.step} record {self.key[:16]} is {value!r}")
+        return float(value)
+
     def to_bytes(self) -> bytes:
         """Return the content of the record's file: readable in a diff, its checksum last."""
         body = "{\n " + ",\n ".join(

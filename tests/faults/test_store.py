@@ -105,7 +105,10 @@ def start(script: str, *arguments: object) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen) -> str:
-    out, err = process.communicate(timeout=120)
+    try:
+        out, err = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 0, err
     return out
 
@@ -119,7 +122,7 @@ def test_of_processes_that_want_one_record_at_once_one_computes_it(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_writers_leave_every_record_whole_or_absent(tmp_path):
-    finish(start(KILL_WRITERS, tmp_path, 40))
+    finish(start(KILL_WRITERS, tmp_path, 25))
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):

@@ -72,6 +72,7 @@ def test_collect_fills_every_field_and_fits_into_a_record():
     assert (found["seed"], found["profile"]) == (3, "quick")
     assert found["device"] == "a processor, float32"
     assert found["threads"] == torch.get_num_threads()
+    assert provenance.collect(1.0, "", threads=99)["threads"] == 99
     assert found["versions"]["torch"] == torch.__version__
     assert 3599 <= (before - datetime.fromisoformat(found["started"])).total_seconds() <= 3601
     assert Record("s", 1, {}, provenance=found).provenance == found

@@ -245,6 +245,13 @@ def test_a_relative_store_stays_when_the_current_folder_changes(tmp_path, monkey
     assert open_store().local == tmp_path / "here"
 
 
+def test_opening_asks_for_the_commit_before_any_work(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module.provenance, "source", lambda: asked.append(1))
+    open_store(tmp_path)
+    assert asked == [1]
+
+
 def test_opening_removes_what_killed_writers_left_a_day_ago_and_nothing_younger(tmp_path):
     store = open_store(tmp_path)
     store.put(RECORD)

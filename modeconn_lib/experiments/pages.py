@@ -1,0 +1,260 @@
+"""What every page does with its studies: name them, say their numbers, show where they come from.
+
+study, recorded  ->  side_by_side  ->  figures
+study, recorded  ->  texts, table, protocol, verdicts, provenance  ->  the page
+texts, scorecard  ->  write_values  ->  other pages
+
+A page shows this build beside the best recorded study. Where nothing is recorded, every number
+of it reads "–". The drawing is done in `figures`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from modeconn_lib.core.files import atomic_write
+from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.experiments.profiles import PROFILES
+from modeconn_lib.experiments.studies import Claim, verdict
+from modeconn_lib.models.registry import architecture
+from modeconn_lib.results.study import Study
+from modeconn_lib.results.summary import Summary, summarise
+
+ENVIRONMENT = "MODECONN_BUILD"
+NOTHING = "–"
+SCHEDULES = {"one_cycle": "one cycle", "step": "halved every 20 epochs"}
+AUGMENTATIONS = {"shift_flip": "shift, flip", "neuron_alignment": "rotation, shift, flip"}
+
+Numbers = Callable[[Study], Mapping[str, Summary]]
+Claims = Callable[[Study], Sequence[Claim]]
+
+
+@dataclass(frozen=True, slots=True)
+class Markdown:
+    """Text that a notebook and a page show as Markdown."""
+
+    text: str
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+
+def side_by_side(study: Study, recorded: Study | None) -> dict[str, Study]:
+    """Return the studies to show by the title of their panel, the recorded one first.
+
+    Where this build is the recorded study, it is shown once.
+    """
+    if recorded is None:
+        return {f"this build · {_short(study)}": study}
+    if _keys(recorded) == _keys(study):
+        return {f"recorded = this build · {_short(study)}": study}
+    return {f"recorded · {_short(recorded)}": recorded, f"this build · {_short(study)}": study}
+
+
+def texts(
+    study: Study,
+    recorded: Study | None,
+    numbers: Numbers,
+    claims: Claims,
+    decimals: int | None = None,
+) -> dict[str, str]:
+    """Return everything a page's prose says of its studies, as text.
+
+    Names begin with ``build`` or ``recorded``: every number of the chapter (without `decimals`,
+    losses and barriers get three and percentages one), ``both …`` for a number that there is
+    unaligned and aligned, every row of `protocol`, and ``where``, ``device``, ``minutes``,
+    ``verdict``. The rows of `protocol` are there for ``paper``, too.
+    """
+    out = {f"paper {what}": read(asdict(PROFILES["paper"])) for what, read in _PROTOCOL.items()}
+    for who, found in (("build", study), ("recorded", recorded)):
+        facts = _facts(found or study, numbers, claims, decimals)
+        out |= {f"{who} {what}": text if found else NOTHING for what, text in facts.items()}
+    return out
+
+
+def where(study: Study) -> str:
+    """Return what a study was computed on, like ``quick, TinyTen on CIFAR-10, n = 3 pairs``."""
+    network, pairs = architecture(study.config["architecture"]).title, study.config["pairs"]
+    what = f"{network} on {study.config['dataset_title']}"
+    return f"{study.profile}, {what}, n = {pairs} pair{'' if pairs == 1 else 's'}"
+
+
+def table(
+    columns: Sequence[Any], rows: Iterable[Sequence[Any]], caption: str, name: str
+) -> Markdown:
+    """Return a numbered table that any page can refer to by `name`."""
+    lines = [_row(columns), _row(["---"] * len(columns)), *map(_row, rows)]
+    return Markdown("\n".join([f":::{{table}} {caption}", f":name: {name}", "", *lines, ":::"]))
+
+
+def protocol(study: Study, recorded: Study | None, name: str) -> Markdown:
+    """Return what the paper, the recorded study and this build spent, as a numbered table."""
+    ways = [asdict(PROFILES["paper"]), recorded and recorded.config, study.config]
+    rows = [
+        [what, *(read(way) if way else NOTHING for way in ways)] for what, read in _PROTOCOL.items()
+    ]
+    made = [_made(found, "device") if found else NOTHING for found in (recorded, study)]
+    rows.append(["computed on", NOTHING, *made])
+    caption = "The paper's protocol (profile `paper`) and what was computed here"
+    return table(["", "paper", "recorded", "this build"], rows, caption, name)
+
+
+def verdicts(
+    study: Study, recorded: Study | None, claims: Claims, caption: str, name: str
+) -> Markdown:
+    """Return every claim of a chapter and what the studies found, as a numbered table."""
+    found = [_found(recorded, claims), _found(study, claims)]
+    rows = [
+        [claim.text, *(cells[i] if cells else NOTHING for cells in found)]
+        for i, claim in enumerate(claims(study))
+    ]
+    return table(["claim", "recorded", "this build"], rows, caption, name)
+
+
+def provenance(study: Study, recorded: Study | None) -> Markdown:
+    """Return how every record was made: a folded table for each study."""
+    columns = ("record", "key", "seed", "threads", "seconds", "started", "commit")
+    parts = []
+    for title, found in side_by_side(study, recorded).items():
+        rows = found.provenance_table()
+        facts = [f"{len(rows)} records", f"{_minutes(found)} minutes of computing in all"]
+        facts += [f"{what}: {_made(found, what)}" for what in ("device", "commit")]
+        facts += [f"versions: {_versions(found)}"]
+        lines = [_row(columns), _row(["---"] * len(columns))]
+        lines += [_row([row[column] for column in columns]) for row in rows]
+        parts += [f"::::{{dropdown}} {title}", "; ".join(facts) + ".", "", *lines, "::::", ""]
+    return Markdown("\n".join(parts))
+
+
+def write_values(
+    chapter: str, values: Mapping[str, str], scorecard: Sequence[Mapping[str, str]]
+) -> Path:
+    """Write what other pages show of a chapter, and return the file.
+
+    Values become ``{{ topic_name }}`` in the book: of chapter ``13_learned_curves``, the value
+    ``build where`` is ``{{ learned_curves_build_where }}``.
+    """
+    topic = chapter.partition("_")[2]
+    named = {re.sub(r"\W+", "_", f"{topic} {name}"): value for name, value in values.items()}
+    content = {**named, "scorecard": list(scorecard)}
+    path = Path(os.environ.get(ENVIRONMENT, "_build")) / "values" / f"{chapter}.json"
+    atomic_write(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    return path
+
+
+def layer_means(study: Study) -> dict[str, Summary]:
+    """Return each correlation signature's mean over layers, summarised over pairs.
+
+    Names: ``endpoints before``, ``aligned curve after`` and so on, as in
+    `correlation_signature.signatures`. Both ends of a path count alike.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for label, record in study.records.items():
+        step, pair, *rest = label.split("/")
+        if step in ("alignment", "units"):
+            what = " ".join(rest[:2]) or "endpoints"
+            for when in ("before", "after"):
+                pairs = found.setdefault(f"{what} {when}", {})
+                pairs.setdefault(pair, []).append(fmean(record.series[f"test_{when}"]))
+    return {name: summarise(map(fmean, pairs.values())) for name, pairs in found.items()}
+
+
+Read = Callable[[Mapping[str, Any]], str]
+
+
+def _recipe(of: str) -> Read:
+    """Return how to say the recipe of endpoints or of curves."""
+
+    def read(config: Mapping[str, Any]) -> str:
+        recipe = config[of]
+        rule = SCHEDULES.get(recipe["schedule"], recipe["schedule"])
+        plural = "" if recipe["epochs"] == 1 else "s"
+        return f"{recipe['epochs']} epoch{plural}, {rule}, rate {recipe['learning_rate']:g}"
+
+    return read
+
+
+def _number(of: str) -> Read:
+    return lambda config: f"{config[of]:,}"
+
+
+_PROTOCOL: dict[str, Read] = {
+    "data set": lambda c: c.get("dataset_title") or dataset(c["dataset"]).title,
+    "network": lambda c: architecture(c["architecture"]).title,
+    "pairs of networks": _number("pairs"),
+    "training images": _number("train_examples"),
+    "augmentation": lambda c: AUGMENTATIONS.get(c["augmentation"], str(c["augmentation"])),
+    "batch size": _number("batch_size"),
+    "training of networks": _recipe("endpoint"),
+    "training of curves": _recipe("curve"),
+    "images to match units on": _number("align_examples"),
+    "images for batch-norm statistics": _number("statistics_examples"),
+    "test images": _number("test_examples"),
+    "points on a path": _number("points"),
+}
+
+
+def _facts(study: Study, numbers: Numbers, claims: Claims, decimals: int | None) -> dict[str, str]:
+    """Return everything to be said of one study."""
+    out: dict[str, str] = {what: read(study.config) for what, read in _PROTOCOL.items()}
+    for name, summary in numbers(study).items():
+        small = "loss" in name or "barrier" in name
+        out[name] = summary.text(decimals or (3 if small else 1))
+        kind, _, topic = name.partition(" ")
+        if kind == "aligned":
+            unit = "" if decimals else " nats" if small else " %"
+            out[f"both {topic}"] = (
+                f"{out[f'unaligned {topic}']}{unit} unaligned and {out[name]}{unit} aligned"
+            )
+    return out | {
+        "where": where(study),
+        "device": _made(study, "device"),
+        "minutes": _minutes(study),
+        "verdict": verdict(claims(study)),
+    }
+
+
+def _found(study: Study | None, claims: Claims) -> list[str]:
+    """Return for each claim whether it holds, and the numbers that decide it."""
+    if study is None:
+        return []
+    return [f"{'holds' if c.holds else 'fails'}: {c.found}" for c in claims(study)]
+
+
+def _keys(study: Study) -> dict[str, str]:
+    return {name: record.key for name, record in study.records.items()}
+
+
+def _short(study: Study) -> str:
+    """Return data set and profile in a few words, for the title of a panel."""
+    return f"{study.config['dataset_title'].partition(',')[0]} ({study.profile})"
+
+
+def _minutes(study: Study) -> str:
+    seconds = sum(record.provenance.get("seconds", 0) for record in study.records.values())
+    return f"{seconds / 60:.1f}"
+
+
+def _made(study: Study, what: str) -> str:
+    """Return one fact on how the records were made; several, where they differ."""
+    return _distinct(row[what] or "unknown" for row in study.provenance_table())
+
+
+def _versions(study: Study) -> str:
+    made = (record.provenance.get("versions", {}) for record in study.records.values())
+    return _distinct(", ".join(f"{name} {v}" for name, v in m.items() if v) for m in made)
+
+
+def _distinct(found: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(found))
+
+
+def _row(cells: Iterable[Any]) -> str:
+    """Return one line of a Markdown table."""
+    words = (NOTHING if cell is None else str(cell).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(words)} |"

@@ -1,0 +1,90 @@
+"""What a reader asks for is checked before any work: one line, with what is allowed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.experiments.chapters import CHAPTERS, chapter
+from modeconn_lib.experiments.parameters import notebook_setting, setting
+from modeconn_lib.experiments.profiles import PROFILES, profile
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"profile": "fast"}, r"unknown profile 'fast'; known: smoke, quick, standard, paper"),
+        ({"dataset": "cifar"}, r"unknown data set 'cifar'; known: cifar10, .*folder:PATH"),
+        ({"architecture": "vgg"}, r"unknown architecture 'vgg'; known: mlp, mlp_small, tinyten"),
+        ({"pairs": -1}, r"parameter 'pairs' is -1: input should be greater than or equal to 0"),
+        ({"pairs": 101}, r"parameter 'pairs' is 101: input should be less than or equal to 100"),
+        ({"pairs": "2"}, r"parameter 'pairs' is '2': input should be a valid integer"),
+        ({"pairs": 2.0}, r"parameter 'pairs' is 2.0: input should be a valid integer"),
+        ({"pairs": True}, r"parameter 'pairs' is True: input should be a valid integer"),
+        ({"seed": -1}, r"parameter 'seed' is -1: input should be greater than or equal to 0"),
+        ({"seed": 2**31}, r"parameter 'seed' is 2147483648: input should be less than"),
+        ({"profile": 3}, r"parameter 'profile' is 3: input should be a valid string"),
+        ({"dataset": None}, r"parameter 'dataset' is None: input should be a valid string"),
+        (
+            {"epochs": 3},
+            r"unknown parameter 'epochs'; known: profile, dataset, architecture, pairs, seed",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(wrong, message):
+    with pytest.raises(Refusal, match=message) as caught:
+        setting(**wrong)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_nothing_asked_for_is_the_profile_itself(name):
+    found = setting(profile=name)
+    assert found.numbers == profile(name)
+    assert (found.pairs, found.seed) == (profile(name).pairs, 0)
+    assert (found.dataset.name, found.architecture) == (
+        profile(name).dataset,
+        profile(name).architecture,
+    )
+
+
+def test_what_is_asked_for_takes_the_place_of_the_profiles_choice():
+    found = setting(profile="smoke", dataset="mnist", architecture="mlp", pairs=7, seed=5)
+    assert (found.dataset.name, found.architecture, found.pairs) == ("mnist", "mlp", 7)
+    assert found.seed == 5
+    assert (found.numbers.dataset, found.numbers.architecture) == ("mnist", "mlp")
+    assert found.numbers.pairs == 7
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_more_images_are_asked_for_than_the_data_set_has(name):
+    found = setting(profile=name, dataset="fashion_mnist_small")
+    numbers = found.numbers
+    assert numbers.train_examples <= 10_000
+    assert numbers.test_examples <= 2_000
+    of_training = (numbers.align_examples, numbers.statistics_examples, numbers.measure_examples)
+    assert max(of_training) <= 10_000
+
+
+def test_a_notebooks_parameters_are_its_plain_values():
+    shell = {"In": [""], "Out": {}, "exit": "", "quit": "", "_": 3, "_i1": "", "setting": setting}
+    found = notebook_setting({**shell, "profile": "smoke", "pairs": 1, "seed": 3})
+    assert found == setting(profile="smoke", pairs=1, seed=3)
+
+
+@pytest.mark.parametrize("value", ["x", 1, 1.5, True, None, [1], {"a": 1}])
+def test_a_parameter_that_papermill_was_given_by_mistake_is_refused(value):
+    with pytest.raises(Refusal, match="unknown parameter 'pair'"):
+        notebook_setting({"profile": "smoke", "pair": value})
+
+
+@given(st.sampled_from(list(CHAPTERS)))
+def test_a_chapter_is_found_by_its_name_its_number_and_its_topic(name):
+    number, _, topic = name.partition("_")
+    assert chapter(name) is chapter(number) is chapter(topic) is CHAPTERS[name]
+
+
+@pytest.mark.parametrize("name", ["99", "", "1", "learned", "13_"])
+def test_an_unknown_chapter_is_refused_with_those_there_are(name):
+    with pytest.raises(Refusal, match=f"unknown chapter '{name}'; known: 11_.*13_learned_curves"):
+        chapter(name)
