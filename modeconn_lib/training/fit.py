@@ -173,10 +173,11 @@ def fit(
         totals = _Totals.of(position, objective.learned[0].device)
         for step in range(position.step, batches.steps):
             late = out_of_time()
-            if late or clock.save_is_due() or step % CHECK_EVERY == 0:
+            due = late or clock.save_is_due()  # asked once: position and tensors must agree
+            if due or step % CHECK_EVERY == 0:
                 position = totals.at(position, step, clock.seconds())
                 _refuse_non_finite(position, recipe)
-            if folder is not None and (late or clock.save_is_due()):
+            if folder is not None and due:
                 checkpoint.save(folder, position, _tensors(objective, optimiser))
                 clock.saved()
             if late:

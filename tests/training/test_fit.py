@@ -1,5 +1,7 @@
 """The training loop: against a plain loop, resumed, stopped, and refused."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -99,6 +101,22 @@ def test_every_optimiser_goes_on_where_it_stopped(tmp_path, optimiser):
         trained(recipe, folder=tmp_path, out_of_time=lambda: next(asked))
     resumed, _ = trained(recipe, folder=tmp_path)
     whole, _ = trained(recipe)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_clock_that_strikes_between_two_looks_does_no_harm(tmp_path, monkeypatch):
+    strikes = itertools.cycle([False, True])
+    monkeypatch.setattr("modeconn_lib.training.fit._Clock.save_is_due", lambda _: next(strikes))
+
+    def killed(examples):
+        if next(batches) == 5:
+            raise KeyboardInterrupt
+
+    batches = itertools.count()
+    with pytest.raises(KeyboardInterrupt):
+        trained(folder=tmp_path, progress=killed)
+    resumed, _ = trained(folder=tmp_path)
+    whole, _ = trained()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
