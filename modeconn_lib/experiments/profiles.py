@@ -100,8 +100,8 @@ STANDARD = replace(
     curve=Recipe(epochs=10, weight_decay=0.0),
     align_examples=10_000,
     statistics_examples=5_000,
-    measure_examples=5_000,
-    points=25,
+    measure_examples=2_500,
+    points=17,
 )
 PAPER = replace(
     STANDARD,
