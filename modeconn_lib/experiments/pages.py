@@ -85,10 +85,11 @@ def where(study: Study) -> str:
 
 
 def table(
-    columns: Sequence[Any], rows: Iterable[Sequence[Any]], caption: str, name: str
+    columns: Iterable[str], rows: Iterable[Iterable[Any]], caption: str, name: str
 ) -> Markdown:
     """Return a numbered table that any page can refer to by `name`."""
-    lines = [_row(columns), _row(["---"] * len(columns)), *map(_row, rows)]
+    head = list(columns)
+    lines = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
     return Markdown("\n".join([f":::{{table}} {caption}", f":name: {name}", "", *lines, ":::"]))
 
 

@@ -6,7 +6,7 @@ A task is not a function call but a description: step, configuration, inputs. It
 of its record, so two chapters that describe the same network share it. Nothing here computes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,25 @@ class Task:
         """The key of this task's record."""
         inputs = [task.key for task in self.inputs]
         return record_key(self.step, self.version, self.config, inputs, self.data)
+
+
+def work_ahead(tasks: Sequence[Task]) -> dict[str, int]:
+    """Return, by key, the cost of the dearest chain of tasks that begins with each.
+
+    A small task that many wait for comes before a large one that nobody waits for.
+
+    Parameters
+    ----------
+    tasks
+        Inputs first, as from `in_order`; inputs that are not among them are done.
+    """
+    ahead = {task.key: task.cost for task in tasks}
+    for task in reversed(tasks):
+        for needed in task.inputs:
+            if needed.key in ahead:
+                chain = needed.cost + ahead[task.key]
+                ahead[needed.key] = max(ahead[needed.key], chain)
+    return ahead
 
 
 def in_order(tasks: Iterable[Task]) -> tuple[Task, ...]:

@@ -27,7 +27,7 @@ from modeconn_lib.core.hardware import Machine, cores
 from modeconn_lib.datasets.images import load
 from modeconn_lib.datasets.info import SPLITS
 from modeconn_lib.experiments.display import Display, Message
-from modeconn_lib.experiments.plan import Task
+from modeconn_lib.experiments.plan import Task, work_ahead
 from modeconn_lib.experiments.steps import STEPS
 from modeconn_lib.experiments.work import Work
 from modeconn_lib.results import provenance
@@ -190,12 +190,13 @@ def _run_side_by_side(
     messages, stop = context.Queue(), context.Event()
     running: dict[Future[None], Task] = {}
     waiting: list[Task] = []
+    ahead = work_ahead(todo)
     start = (job, messages, stop)
     with ProcessPoolExecutor(processes, context, _start_worker, start) as pool:
         try:
             while order.is_active():
                 waiting += [by_key[key] for key in order.get_ready()]
-                waiting.sort(key=lambda task: -task.cost)
+                waiting.sort(key=lambda task: -ahead[task.key])
                 while waiting and len(running) < processes:
                     task = waiting.pop(0)
                     running[pool.submit(_execute, task)] = task

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeconn_lib.experiments.plan import Task, in_order
+from modeconn_lib.experiments.plan import Task, in_order, work_ahead
 from modeconn_lib.experiments.runner import missing
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.store import Store
@@ -128,3 +128,19 @@ def test_a_changed_task_changes_everything_that_hangs_on_it():
         return task(2, task(1, first))
 
     assert tower(task(0)).key != tower(task(9)).key
+
+
+def test_a_small_task_that_many_wait_for_comes_before_a_large_one():
+    matching = task(0, cost=1)
+    curve = task(1, matching, cost=50)
+    measuring = task(2, curve, cost=10)
+    alone = task(3, cost=40)
+    ahead = work_ahead(in_order([measuring, alone]))
+    assert ahead == {matching.key: 61, curve.key: 60, measuring.key: 10, alone.key: 40}
+
+
+@given(graph=graphs())
+def test_an_input_never_has_less_ahead_than_what_waits_for_it(graph):
+    tasks = build(graph)
+    ahead = work_ahead(tasks)
+    assert all(ahead[i.key] > ahead[t.key] for t in tasks for i in t.inputs)

@@ -28,9 +28,7 @@ def changed(before, after):
 
 
 def unchanged(before, after):
-    return ALL - {
-        task.step for name, task in before.items() if task.key != after[name].key
-    }
+    return ALL - {task.step for name, task in before.items() if task.key != after[name].key}
 
 
 def with_numbers(wanted, **numbers):
