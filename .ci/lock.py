@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import distributions
 
-# Builds of one torch for one machine, and what makes the environment rather than fills it.
-LEFT_OUT = ("nvidia", "cuda", "triton", "pip", "setuptools", "wheel", "modeconn-lib")
+# Builds of one torch for one machine, the installer, and this project itself.
+LEFT_OUT = ("nvidia", "cuda", "triton", "pip", "modeconn-lib")
 
 
 def installed() -> Iterator[tuple[str, str]]:

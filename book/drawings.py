@@ -16,7 +16,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 FOLDER = Path(__file__).parent / "_static"
-STRAIGHT, LEARNED, ALIGNED = "#d55e00", "#0072b2", "#009e73"
+# As in every figure of the book: a colour for each choice of B, dashes for what is not learned.
+UNALIGNED, ALIGNED = "#d55e00", "#009e73"
 A, B, PERMUTED_B = np.array([-1.5, 0.45]), np.array([1.5, 0.45]), np.array([-1.0, -0.85])
 BEND, ALIGNED_BEND = np.array([0.0, 3.0]), np.array([-1.62, -0.35])
 
@@ -39,9 +40,7 @@ DARK = Theme("dark", ink="#e6e6e6", quiet="#a0a7ae", low="#14181e", high="#59616
 
 def bezier(a: np.ndarray, bend: np.ndarray, b: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Quadratic curve from `a` to `b`."""
-    return lambda t: (
-        np.outer((1 - t) ** 2, a) + np.outer(2 * t * (1 - t), bend) + np.outer(t**2, b)
-    )
+    return lambda t: np.outer((1 - t) ** 2, a) + np.outer(2 * t * (1 - t), bend) + np.outer(t**2, b)
 
 
 def loss(points: np.ndarray) -> np.ndarray:
@@ -59,10 +58,10 @@ def loss(points: np.ndarray) -> np.ndarray:
     return hill + wells.min(-1)
 
 
-PATHS = {
-    STRAIGHT: ("straight line", bezier(A, (A + B) / 2, B)),
-    LEARNED: ("learned curve", bezier(A, BEND, B)),
-    ALIGNED: ("aligned", bezier(A, ALIGNED_BEND, PERMUTED_B)),
+PATHS = {  # name -> colour, dashes, from t to a point
+    "straight line": (UNALIGNED, (0, (3, 1.2)), bezier(A, (A + B) / 2, B)),
+    "learned curve": (UNALIGNED, "-", bezier(A, BEND, B)),
+    "aligned": (ALIGNED, "-", bezier(A, ALIGNED_BEND, PERMUTED_B)),
 }
 
 
@@ -81,12 +80,12 @@ def landscape(theme: Theme) -> Figure:
     levels = np.linspace(0.1, 1.5, 11)
     axes.contourf(x, y, loss(np.stack([x, y], -1)), levels, cmap=ramp, extend="both")
     t = np.linspace(0, 1, 80)
-    for colour, (_, path) in PATHS.items():
-        axes.plot(*path(t).T, color=tint(colour, theme), lw=2.6, solid_capstyle="round")
+    for colour, dashes, path in PATHS.values():
+        axes.plot(*path(t).T, color=tint(colour, theme), lw=2.6, ls=dashes)
     axes.annotate(
         "",
-        PERMUTED_B + [0.13, -0.02],
-        B + [-0.03, -0.13],
+        PERMUTED_B + np.array([0.13, -0.02]),
+        B + np.array([-0.03, -0.13]),
         arrowprops={
             "arrowstyle": "->",
             "linestyle": (0, (2, 2)),
@@ -94,17 +93,19 @@ def landscape(theme: Theme) -> Figure:
             "connectionstyle": "arc3,rad=-0.32",
         },
     )
-    for point, name, shift in ((A, "A", (-13, 2)), (B, "B", (8, 2)), (PERMUTED_B, "πB", (-24, -10))):
+    for point, name, shift in (
+        (A, "A", (-13, 2)),
+        (B, "B", (8, 2)),
+        (PERMUTED_B, "πB", (-24, -10)),
+    ):
         axes.plot(*point, "o", ms=8, color=theme.ink, mec=theme.low, mew=1.2)
         axes.annotate(name, point, shift, textcoords="offset points", color=theme.ink, size=13)
-    words = {
-        (0.0, 0.58): ("straight line", STRAIGHT),
-        (0.0, 1.9): ("learned curve", LEARNED),
-        (-0.85, -0.2): ("aligned", ALIGNED),
-    }
-    for (left, bottom), (text, colour) in words.items():
-        where = "left" if text == "aligned" else "center"
-        axes.text(left, bottom, text, color=tint(colour, theme), ha=where, size=11)
+    for (left, bottom), name in {
+        (-0.5, 0.58): "straight line",
+        (-0.5, 1.9): "learned curve",
+        (-0.85, -0.2): "aligned",
+    }.items():
+        axes.text(left, bottom, name, color=tint(PATHS[name][0], theme), size=11)
     axes.text(0.62, -1.5, "the same function,\nunits renumbered", color=theme.quiet, size=9)
     axes.set_axis_off()
     return figure
@@ -115,10 +116,10 @@ def profile(theme: Theme) -> Figure:
     figure = Figure(figsize=(4.2, 3.6), layout="constrained")
     axes = figure.add_subplot()
     t = np.linspace(0, 1, 120)
-    places = {STRAIGHT: (0.5, 1.36), LEARNED: (0.5, 0.27), ALIGNED: (0.5, -0.08)}
-    for colour, (name, path) in PATHS.items():
-        axes.plot(t, loss(path(t)), color=tint(colour, theme), lw=2.6)
-        axes.text(*places[colour], name, color=tint(colour, theme), ha="center", size=11)
+    heights = {"straight line": 1.44, "learned curve": 0.27, "aligned": -0.08}
+    for name, (colour, dashes, path) in PATHS.items():
+        axes.plot(t, loss(path(t)), color=tint(colour, theme), lw=2.6, ls=dashes)
+        axes.text(0.5, heights[name], name, color=tint(colour, theme), ha="center", size=11)
     axes.set_xticks([0, 0.5, 1], ["A", "half-way", "B or πB"])
     axes.set_yticks([])
     axes.set_ylim(-0.15, 1.65)

@@ -53,5 +53,6 @@ class Scorecard(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
+    app.setup_extension("executed_notebooks")  # says where the values are
     app.add_directive("scorecard", Scorecard)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -82,7 +82,8 @@ def build_pages(root: Path, build: Path) -> Path:
     """
     log = build / "logs" / "book.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "jupyter_book", "build", str(root)]
+    start = "from jupyter_book.cli.main import main; main()"  # it has no __main__ module
+    command = [sys.executable, "-c", start, "build", str(root)]
     # jupyter-book appends "_build" to the folder it is given.
     out = build.parent if build.name == "_build" else build
     command += ["--path-output", str(out), "-W", "-n", "--keep-going"]

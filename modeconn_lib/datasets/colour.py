@@ -43,8 +43,9 @@ def grey(
     """Return the brightness of each pixel; images of one channel are their own."""
     if images.shape[1] == 1:
         return images
-    weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
-    return (images.float() * weights).sum(1, keepdim=True).byte()
+    red, green, blue = images[:, :1], images[:, 1:2], images[:, 2:]
+    bright = red.float().mul_(LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+    return bright.byte()
 
 
 def blend(

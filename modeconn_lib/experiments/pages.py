@@ -1,7 +1,7 @@
 """What every page does with its studies: name them, say their numbers, show where they come from.
 
 study, recorded  ->  side_by_side  ->  figures
-study, recorded  ->  texts, table, protocol, verdicts, provenance  ->  the page
+study, recorded  ->  texts, protocol, verdicts, provenance, tables  ->  the page
 texts, scorecard  ->  write_values  ->  other pages
 
 A page shows this build beside the best recorded study. Where nothing is recorded, every number
@@ -68,13 +68,14 @@ def texts(
     Names begin with ``build`` or ``recorded``: every number of the chapter (without `decimals`,
     losses and barriers get three and percentages one), ``both …`` for a number that there is
     unaligned and aligned, every row of `protocol`, and ``where``, ``device``, ``minutes``,
-    ``verdict``. The rows of `protocol` are there for ``paper``, too.
+    ``verdict``. The rows of `protocol` are there for ``paper``, too, and ``n`` is for captions.
     """
     out = {f"paper {what}": read(asdict(PROFILES["paper"])) for what, read in _PROTOCOL.items()}
     for who, found in (("build", study), ("recorded", recorded)):
         facts = _facts(found or study, numbers, claims, decimals)
         out |= {f"{who} {what}": text if found else NOTHING for what, text in facts.items()}
-    return out
+    pairs = [out[f"{who} pairs of networks"] for who in ("recorded", "build")]
+    return out | {"n": "recorded n = {}, this build n = {}".format(*pairs)}
 
 
 def where(study: Study) -> str:
@@ -91,6 +92,12 @@ def table(
     head = list(columns)
     lines = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
     return Markdown("\n".join([f":::{{table}} {caption}", f":name: {name}", "", *lines, ":::"]))
+
+
+def listing(values: Mapping[str, str], names: Iterable[str], caption: str, name: str) -> Markdown:
+    """Return the named numbers of `texts` as a numbered table: recorded, this build."""
+    rows = [[what, values[f"recorded {what}"], values[f"build {what}"]] for what in names]
+    return table(["", "recorded", "this build"], rows, caption, name)
 
 
 def protocol(study: Study, recorded: Study | None, name: str) -> Markdown:

@@ -22,10 +22,6 @@ class Build:
     status: int
     output: str
 
-    @property
-    def html(self) -> Path:
-        return self.folder / "_build" / "html"
-
 
 @pytest.fixture(scope="session")
 def smoke(root: Path) -> Build:
@@ -44,6 +40,14 @@ def smoke(root: Path) -> Build:
     return Build(folder, done.returncode, done.stdout)
 
 
+@pytest.fixture(scope="session")
+def html(smoke: Build) -> Path:
+    """Folder of the built pages."""
+    if smoke.status != 0:
+        pytest.fail("the book did not build: see test_the_book_builds", pytrace=False)
+    return smoke.folder / "_build" / "html"
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
@@ -52,9 +56,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site(smoke: Build) -> Iterator[str]:
+def site(html: Path) -> Iterator[str]:
     """Address of a server of the built pages, on this machine only."""
-    handler = functools.partial(Quiet, directory=str(smoke.html))
+    handler = functools.partial(Quiet, directory=str(html))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"

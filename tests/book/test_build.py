@@ -45,5 +45,5 @@ def test_every_package_of_the_library_has_a_page():
 
 
 @pytest.mark.parametrize("page", pages())
-def test_every_page_was_written(smoke, page):
-    assert (smoke.html / f"{page}.html").stat().st_size > 5_000
+def test_every_page_was_written(html, page):
+    assert (html / f"{page}.html").stat().st_size > 5_000

@@ -1,6 +1,7 @@
 """Every page opens in a browser, offline: figures drawn, formulas set, nothing too wide."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -24,7 +25,8 @@ FAINT = """() => {
   };
   const faint = [];
   for (const element of document.querySelectorAll(".bd-article *")) {
-    const text = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data).join("");
+    const own = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
+    const text = own.map((node) => node.data).join("");
     if (!text.trim() || !element.checkVisibility() || element.closest("svg, .headerlink")) continue;
     const [a, b] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
@@ -89,12 +91,13 @@ def ready(page) -> None:
 
 
 @pytest.fixture(scope="module")
-def visits(browser, site) -> dict[str, Visit]:
-    """Visit every page once: wide, on a phone, light and dark."""
-    return {name: look_at(browser, site, name) for name in PAGES}
+def visit(browser, site) -> Callable[[str], Visit]:
+    """Visit a page, once for all tests that ask for it."""
+    return functools.cache(functools.partial(look_at, browser, site))
 
 
 def look_at(browser, site: str, name: str) -> Visit:
+    """Open a page on a wide screen and on a phone, in light and in dark."""
     visit = Visit()
     page = watched_page(browser, visit, site)
     page.goto(f"{site}{name}.html", wait_until="load")
@@ -119,28 +122,30 @@ def look_at(browser, site: str, name: str) -> Visit:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_opens_without_an_error_and_without_leaving_the_machine(visits, name):
-    assert not visits[name].errors
-    assert not visits[name].left
+def test_a_page_opens_without_an_error_and_without_leaving_the_machine(visit, name):
+    seen = visit(name)
+    assert not seen.errors
+    assert not seen.left
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_all_pictures_figures_and_formulas_of_a_page_are_there(visits, name):
-    visit = visits[name]
-    assert not visit.pictures_missing
-    assert visit.figures_drawn == visit.figures
-    assert visit.formulas_wrong == 0
+def test_all_pictures_figures_and_formulas_of_a_page_are_there(visit, name):
+    seen = visit(name)
+    assert not seen.pictures_missing
+    assert seen.figures_drawn == seen.figures
+    assert seen.formulas_wrong == 0
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_phone_and_a_wide_screen(visits, name):
-    assert max(visits[name].too_wide.values()) <= 0
+def test_a_page_fits_a_phone_and_a_wide_screen(visit, name):
+    assert max(visit(name).too_wide.values()) <= 0
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_can_be_read_in_light_and_in_dark(visits, name):
-    assert visits[name].ground["light"] != visits[name].ground["dark"]
-    assert visits[name].faint == {"light": [], "dark": []}
+def test_a_page_can_be_read_in_light_and_in_dark(visit, name):
+    seen = visit(name)
+    assert seen.ground["light"] != seen.ground["dark"]
+    assert seen.faint == {"light": [], "dark": []}
 
 
 @pytest.mark.parametrize("chapter", [page for page in PAGES if page.startswith("notebooks/")])
@@ -159,28 +164,28 @@ def test_a_chapter_shows_a_picture(browser, site, chapter):
 def found(page, address: str) -> list[str]:
     """Titles that the search of the book finds for a word."""
     page.goto(f"{address}search.html?q=permutation", wait_until="load")
-    page.locator("#search-results li a").first.wait_for(timeout=20_000)
+    page.locator(".search-summary", has_text="found").wait_for(timeout=20_000)
     return page.locator("#search-results li > a").all_inner_texts()
 
 
 def test_the_search_finds_permutation(browser, site):
-    visit = Visit()
-    page = watched_page(browser, visit, site)
+    seen = Visit()
+    page = watched_page(browser, seen, site)
     assert {"Glossary", "Notation"} <= set(found(page, site))
     page.context.close()
-    assert not visit.errors
-    assert not visit.left
+    assert not seen.errors
+    assert not seen.left
 
 
-def test_the_book_opens_from_a_disk(browser, smoke):
-    visit, home = Visit(), f"{smoke.html.as_uri()}/"
-    page = watched_page(browser, visit, home)
+def test_the_book_opens_from_a_disk(browser, html):
+    seen, home = Visit(), f"{html.as_uri()}/"
+    page = watched_page(browser, seen, home)
     page.goto(f"{home}book/notation.html", wait_until="load")
     ready(page)
     assert page.locator("mjx-container svg").count() > 20
     assert "Glossary" in found(page, home)
     page.context.close()
-    assert not visit.left
+    assert not seen.left
 
 
 def test_a_reader_who_prefers_dark_gets_dark(browser, site):

@@ -24,6 +24,11 @@ def test_a_machine_with_autocast_multiplies_in_its_dtype_and_only_inside():
     assert machine.describe().endswith("bf16 autocast")
 
 
+def test_the_exact_machine_is_the_same_one_without_autocast():
+    machine = Machine(torch.device("cpu"), torch.bfloat16, torch.channels_last)
+    assert machine.exact() == Machine(torch.device("cpu"), None, torch.channels_last)
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_bf16_is_used_where_the_processor_multiplies_it(monkeypatch, fast):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -40,7 +45,7 @@ def test_a_gpu_comes_first(monkeypatch):
 
 def test_the_detected_machine_runs_a_convolution():
     machine = Machine.detect()
-    module = hardware.conv_layout(nn.Conv2d(3, 4, 3), machine)
+    module = nn.Conv2d(3, 4, 3).to(machine.device)
     with machine.precision():
         out = module(machine.place(torch.ones(2, 3, 8, 8)))
     assert out.shape == (2, 4, 6, 6)
@@ -55,12 +60,6 @@ def test_images_are_placed_in_the_memory_format_and_other_tensors_just_moved():
     assert torch.equal(placed, images)
     labels = torch.arange(3)
     assert machine.place(labels) is labels
-
-
-def test_convolution_kernels_follow_the_memory_format():
-    machine = Machine(torch.device("cpu"), None, torch.channels_last)
-    module = hardware.conv_layout(nn.Conv2d(3, 4, 3), machine)
-    assert module.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_there_is_a_core_and_a_processor():

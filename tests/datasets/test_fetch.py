@@ -57,6 +57,13 @@ def test_without_a_folder_the_users_cache_is_filled(network):
     assert len(load("toy", "train")) == 12
 
 
+def test_the_folder_of_the_environment_is_filled_where_there_is_one(network, tmp_path, monkeypatch):
+    network()
+    monkeypatch.setenv("MODECONN_DATA", str(tmp_path))
+    assert fetch("toy") == tmp_path / "toy"
+    assert (tmp_path / "toy" / "test.npz").is_file()
+
+
 def test_a_split_that_is_there_is_not_fetched_again_and_a_damaged_one_is(network, tmp_path):
     there = network()
     fetch("toy", tmp_path)
@@ -117,9 +124,10 @@ def test_tiny_imagenet_has_to_be_downloaded_by_hand(tmp_path):
 
 def test_tiny_imagenet_is_prepared_from_its_folder(tmp_path, monkeypatch, toy, write_picture):
     toy(shape=(3, 64, 64), classes=1, train=1, test=1)
-    monkeypatch.setitem(sources.TINY_EVERY, "toy", 1)
+    monkeypatch.setitem(sources.TINY_EVERY, "toy", 3)
     top, white = tmp_path / "tiny-imagenet-200", np.full((64, 64, 3), 255, np.uint8)
-    write_picture(top / "train" / "n01443537" / "images" / "a.JPEG", white)
+    for wnid in ("n01443537", "n02", "n03"):  # the second and third are left out
+        write_picture(top / "train" / wnid / "images" / "a.JPEG", white)
     write_picture(top / "val" / "images" / "b.JPEG", white)
     (top / "val" / "val_annotations.txt").write_text("b.JPEG\tn01443537\t0\t0\t62\t62\n")
     assert (load("toy", "train", tmp_path).images == 255).all()  # also without preparing it

@@ -5,6 +5,7 @@ Every test starts the real command in processes of its own.
 
 import contextlib
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -143,10 +144,14 @@ def test_the_workers_of_a_killed_run_end_and_what_they_did_goes_on(plan, whole, 
     assert len(workers) >= 2
     killed.kill()
     killed.wait()
-    end = time.monotonic() + 60
-    while alive(workers):
-        assert time.monotonic() < end, alive(workers)
-        time.sleep(0.05)
+    try:
+        end = time.monotonic() + 60
+        while alive(workers):
+            assert time.monotonic() < end, "workers outlive their parent"
+            time.sleep(0.05)
+    finally:
+        for number in alive(workers):
+            os.kill(number, signal.SIGKILL)
     killed.communicate()
     finish(start(store.local, [*RUN, "--jobs", 2]))
     assert digests(plan, store) == whole

@@ -1,0 +1,1 @@
+"""How long the steps take that everything else waits for, against what they cannot beat."""
