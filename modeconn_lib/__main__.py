@@ -6,6 +6,7 @@ arguments  ->  validated before any work  ->  `commands`  ->  exit status
 """
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -153,6 +154,7 @@ def data_embed(
 
 def main() -> None:
     """Run the command line; turn known failures into one line and an exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is like Ctrl-C
     try:
         app()
     except Refusal as error:

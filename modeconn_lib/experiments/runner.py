@@ -293,7 +293,8 @@ _worker: _Worker | None = None  # set once in each worker process
 
 def _start_worker(job: _Job, messages: "Queue[Message]", stop: Event) -> None:
     global _worker  # the pool offers no other place for what a worker keeps
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
+    for asked in (signal.SIGINT, signal.SIGTERM):  # the parent hears them, too, and sets `stop`
+        signal.signal(asked, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(job.threads)
     _worker = _Worker(job, messages, stop)

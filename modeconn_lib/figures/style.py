@@ -16,6 +16,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+Values = Sequence[float | int]
+
 # Read on white and on near-black alike (contrast 4:1); on a page, pictures take the page's ink.
 INK = "#7a7f86"
 
@@ -106,9 +108,7 @@ def along_t(axes: Axes) -> None:
     axes.set_xlabel("t")
 
 
-def bundle(
-    axes: Axes, x: Sequence[float], lines: Sequence[Sequence[float]], label: str, **drawn: Any
-) -> None:
+def bundle(axes: Axes, x: Values, lines: Sequence[Values], label: str, **drawn: Any) -> None:
     """Draw one line for each pair, thin, and their mean, thick, which the legend names.
 
     Parameters

@@ -134,10 +134,9 @@ def _interpreter(labelled: Labelled, params: Params, x: Tensor) -> tuple[_Double
 
 @torch.no_grad()
 def _outputs(labelled: Labelled, params: Params, x: Tensor) -> list[Tensor]:
-    """Run the network in float64, whatever autocast says outside."""
+    """Run the network in float64, which autocast leaves alone."""
     interpreter, arguments = _interpreter(labelled, params, x)
-    with torch.autocast(x.device.type, enabled=False):
-        result = interpreter.run(*arguments)
+    result = interpreter.run(*arguments)
     return [y for y in result if isinstance(y, Tensor)]
 
 
@@ -151,15 +150,14 @@ def _first_difference(
         node.name: f"the parameter {name!r}"
         for node, name in zip(inputs, labelled.graph.names, strict=False)
     }
-    with torch.autocast(x.device.type, enabled=False):
-        pairs = zip(_values(labelled, a, x), _values(labelled, b, x), strict=True)
-        for (name, y), (_, z) in pairs:
-            known = labelled.values.get(name)
-            if known is not None and traced.groups.keys() != permutations.keys():
-                continue  # a spec with groups of its own: only unlabelled nodes can be compared
-            difference = _difference(_permuted(traced, known, y, permutations), z)
-            if difference > TOLERANCE:
-                return names.get(name, f"node {name!r}"), difference
+    pairs = zip(_values(labelled, a, x), _values(labelled, b, x), strict=True)
+    for (name, y), (_, z) in pairs:
+        known = labelled.values.get(name)
+        if known is not None and traced.groups.keys() != permutations.keys():
+            continue  # a spec with groups of its own: only unlabelled nodes can be compared
+        difference = _difference(_permuted(traced, known, y, permutations), z)
+        if difference > TOLERANCE:
+            return names.get(name, f"node {name!r}"), difference
     return "the output", float("nan")
 
 

@@ -87,7 +87,7 @@ def operator_name(node: fx.Node) -> str:
 
 def _with_source(value: Value, operands: list[Value]) -> Value:
     """Remember for the reasons of pins that a value depends on the network's input alone."""
-    if operands and not value.labels and all(x.source == _INPUT for x in operands):
+    if operands and all(x.source == _INPUT for x in operands):
         return replace(value, source=_INPUT)
     return value
 

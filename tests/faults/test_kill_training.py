@@ -157,10 +157,11 @@ def test_the_workers_of_a_killed_run_end_and_what_they_did_goes_on(plan, whole, 
     assert digests(plan, store) == whole
 
 
-def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, asked):
     process = start(tmp_path / "store", [*RUN, "--jobs", 1], SLOWLY)
     wait_for(lambda: position(Store(tmp_path / "store")), process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(asked)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "modeconn: interrupted; run the same command again to go on" in err

@@ -24,7 +24,7 @@ def test_a_colour_stands_out_from_a_light_page_and_from_a_dark_one(colour):
 
 
 def test_a_method_without_a_colour_is_refused_naming_those_that_have_one():
-    with pytest.raises(KeyError, match="no colour for method 'psychic'; .* unaligned, aligned"):
+    with pytest.raises(KeyError, match=r"no colour for method 'psychic'; .* unaligned, aligned"):
         method("psychic")
 
 

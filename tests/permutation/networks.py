@@ -1,5 +1,6 @@
 """Small networks, one for each thing that the tracer must understand."""
 
+import torch
 from torch import cat, nn
 from torch.nn import functional as F
 
@@ -164,7 +165,7 @@ class Auxiliary(nn.Module):
     def forward(self, x):
         y = F.relu(self.conv(x)).mean((2, 3))
         if self.training:
-            return self.fc(y), self.aux2(F.relu(self.aux1(y)))
+            return self.fc(y), self.aux2(F.dropout(F.relu(self.aux1(y)), 0.7))
         return self.fc(y)
 
 
@@ -192,6 +193,30 @@ class Picked(nn.Module):
     def forward(self, x):
         y = F.relu(self.fc1(x.flatten(1)))
         return self.fc2(y) * y[:, 0].sigmoid().unsqueeze(1) + self.one(x).mean((2, 3))
+
+
+class Casting(nn.Module):
+    """A softmax over the units that insists on float32."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(192, 6), nn.Linear(6, 4)
+
+    def forward(self, x):
+        y = F.softmax(self.fc1(x.flatten(1)), dim=1, dtype=torch.float32)
+        return self.fc2(y.to(self.fc2.weight.dtype))
+
+
+class Products(nn.Module):
+    """Layers written as matrix products, with the weight on the right."""
+
+    def __init__(self):
+        super().__init__()
+        self.w1 = nn.Parameter(torch.randn(192, 5))
+        self.w2 = nn.Parameter(torch.randn(5, 4))
+
+    def forward(self, x):
+        return F.gelu(x.flatten(1) @ self.w1) @ self.w2
 
 
 class Tied(nn.Module):
@@ -222,5 +247,7 @@ ALL = [
     Auxiliary,
     Overwriting,
     Picked,
+    Casting,
+    Products,
     Tied,
 ]

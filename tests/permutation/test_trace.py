@@ -131,6 +131,10 @@ def test_a_unit_that_is_picked_by_its_place_stays():
     assert "fc1.bias axis 0, 1 entries: is picked by its place in select" in report
 
 
+def test_a_weight_may_be_on_either_side_of_a_product():
+    assert understood(networks.Products()).spec.sizes == {"w1": 5}
+
+
 def test_a_gate_moves_with_what_it_gates():
     assert understood(networks.Gated()).spec.sizes == {"wide": 5}
     assert understood(networks.SqueezeExcite()).spec.sizes == {"first": 8, "down": 3}
