@@ -34,7 +34,7 @@ def notebooks(root: Path) -> tuple[Path, ...]:
     if not found:
         raise Refusal(
             f"no notebooks in {root / 'notebooks'}; run `modeconn book` in a checkout of the "
-            "repository, or name one with --root"
+            "repository"
         )
     return found
 

@@ -210,21 +210,25 @@ _PROTOCOL: dict[str, Read] = {
 def _facts(study: Study, numbers: Numbers, claims: Claims, decimals: int | None) -> dict[str, str]:
     """Return everything to be said of one study."""
     out: dict[str, str] = {what: read(study.config) for what, read in _PROTOCOL.items()}
-    for name, summary in numbers(study).items():
-        small = "loss" in name or "barrier" in name
-        out[name] = summary.text(decimals or (3 if small else 1))
-        kind, _, topic = name.partition(" ")
-        if kind == "aligned":
-            unit = "" if decimals else " nats" if small else " %"
-            out[f"both {topic}"] = (
-                f"{out[f'unaligned {topic}']}{unit} unaligned and {out[name]}{unit} aligned"
-            )
+    said = numbers(study)
+    for name, summary in said.items():
+        out[name] = summary.text(decimals or (3 if _is_loss(name) else 1))
+    for name in said:
+        topic = name.removeprefix("aligned ")
+        if f"unaligned {topic}" in said and topic != name:
+            unit = "" if decimals else " nats" if _is_loss(name) else " %"
+            unaligned = out[f"unaligned {topic}"]
+            out[f"both {topic}"] = f"{unaligned}{unit} unaligned and {out[name]}{unit} aligned"
     return out | {
         "where": where(study),
         "device": _made(study, "device"),
         "minutes": _minutes(study),
         "verdict": verdict(claims(study)),
     }
+
+
+def _is_loss(name: str) -> bool:
+    return "loss" in name or "barrier" in name
 
 
 def _found(study: Study | None, claims: Claims) -> list[str]:

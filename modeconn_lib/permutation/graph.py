@@ -33,11 +33,15 @@ class Graph:
         ``state_dict`` names, or names of `constants`.
     constants
         Tensors that the network made or holds outside of its ``state_dict``.
+    batch
+        The only number of samples it takes, where tracing fixed that: ``len(x)`` in a network
+        becomes a number, ``x.shape[0]`` does not.
     """
 
     module: fx.GraphModule
     names: tuple[str, ...]
     constants: Mapping[str, Tensor]
+    batch: int | None = None
 
     def arguments(self, params: Params, x: Tensor) -> list[Tensor]:
         """Return what `module` is to be called with.
@@ -46,7 +50,14 @@ class Graph:
         ------
         KeyError
             If `params` lacks a tensor that the network reads.
+        ValueError
+            If the graph does not take the number of samples of `x`.
         """
+        if self.batch not in (None, len(x)):
+            raise ValueError(
+                f"the network was traced for batches of {self.batch} only, got {len(x)}; trace it "
+                f"with an example of {len(x)}, or use x.shape[0] in it in the place of len(x)"
+            )
         out = []
         for name in self.names:
             if name not in params and name not in self.constants:
@@ -92,9 +103,12 @@ def mode(module: nn.Module, training: bool) -> Iterator[None]:
 
 def _as_function(program: ExportedProgram) -> Graph:
     """Name the graph's arguments, and drop what is neither a result nor leads to one."""
-    names, constants = [], {}
-    for spec in program.graph_signature.input_specs:
+    names, constants, batch = [], {}, None
+    inputs = program.graph.find_nodes(op="placeholder")
+    for node, spec in zip(inputs, program.graph_signature.input_specs, strict=True):
         if spec.kind is InputKind.USER_INPUT:
+            size = node.meta["val"].shape[0]
+            batch = size if isinstance(size, int) else size.node.maybe_as_int()
             continue
         target = str(spec.target)
         names.append(target)
@@ -110,7 +124,7 @@ def _as_function(program: ExportedProgram) -> Graph:
         if not node.users and any(part in str(node.target) for part in _ASSERTIONS):
             graph.erase_node(node)
     graph.eliminate_dead_code()
-    return Graph(fx.GraphModule(program.graph_module, graph), tuple(names), constants)
+    return Graph(fx.GraphModule(program.graph_module, graph), tuple(names), constants, batch)
 
 
 def _make_functional(graph: fx.Graph) -> bool:

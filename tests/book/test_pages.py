@@ -75,6 +75,7 @@ def watched_page(browser, visit: Visit, home: str, **options):
         visit.left.append(route.request.url)
         return route.abort()
 
+    page.set_default_timeout(120_000)  # a page takes a second, but not on a busy machine
     page.route("**/*", keep_inside)
     page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
@@ -87,7 +88,7 @@ def ready(page) -> None:
         "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
     )
     for figure in page.locator(".plotly-figure").all():
-        figure.locator(".main-svg").first.wait_for(timeout=20_000)
+        figure.locator(".main-svg").first.wait_for()
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_a_chapter_shows_a_picture(browser, site, chapter):
 def found(page, address: str) -> list[str]:
     """Titles that the search of the book finds for a word."""
     page.goto(f"{address}search.html?q=permutation", wait_until="load")
-    page.locator(".search-summary", has_text="found").wait_for(timeout=20_000)
+    page.locator(".search-summary", has_text="found").wait_for()
     return page.locator("#search-results li > a").all_inner_texts()
 
 

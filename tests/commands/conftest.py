@@ -1,5 +1,6 @@
 """The command line in this process, on a store of its own."""
 
+import signal
 import sys
 
 import pytest
@@ -33,8 +34,12 @@ def modeconn(monkeypatch, capsys, folder):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["modeconn", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            command.main()
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as end:
+                command.main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
         out, err = capsys.readouterr()
         return end.value.code, out, err
 

@@ -27,8 +27,8 @@ from modeconn_lib.training.fit import NonFiniteLoss, OutOfTime
         (["plan", "--profile", "fast"], "unknown profile 'fast'; known: smoke"),
         (["plan", "99"], "unknown chapter '99'; known: 11_"),
         (["data", "fetch", "cifar"], "unknown data set 'cifar'; known: cifar10"),
-        (["book", "--profile", "fast"], "unknown profile 'fast'; known: smoke"),
         (["book", "--time-limit", "0"], "cannot read the time limit '0'"),
+        (["book"], "no notebooks in "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -48,7 +48,7 @@ def test_bad_input_is_refused_in_one_line_with_status_2_before_any_work(
 def test_what_the_parser_refuses_has_status_2_too(modeconn, arguments):
     status, out, err = modeconn(*arguments)
     assert (status, out) == (2, "")
-    assert arguments[-2] in err or arguments[-1] in err
+    assert any(word in err for word in arguments)
 
 
 @pytest.mark.parametrize(

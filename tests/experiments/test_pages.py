@@ -20,6 +20,7 @@ def numbers(found):
         "aligned line midpoint": Summary(80.0 if found is BUILD else 70.0, None, 2),
         "aligned curve barrier": Summary(0.01234, 0.001, 2),
         "unaligned curve barrier": Summary(0.5, 0.1, 2),
+        "aligned only": Summary(1.0, None, 1),
     }
 
 

@@ -42,6 +42,13 @@ def fit(objective, *arguments, **options):
 training, work.fit = work.fit, fit
 """
 
+# A shell starts processes in the background with Ctrl-C ignored; the tests may run like that.
+LISTENING = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
 # Writes a line for every record that this process makes.
 COUNTING = """
 import os
@@ -157,14 +164,18 @@ def test_the_workers_of_a_killed_run_end_and_what_they_did_goes_on(plan, whole, 
     assert digests(plan, store) == whole
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, asked):
-    process = start(tmp_path / "store", [*RUN, "--jobs", 1], SLOWLY)
-    wait_for(lambda: position(Store(tmp_path / "store")), process)
-    process.send_signal(asked)
-    _, err = process.communicate(timeout=60)
+    store = Store(tmp_path / "store")
+    process = start(store.local, [*RUN, "--jobs", 1], SLOWLY + LISTENING)
+    try:
+        wait_for(lambda: position(store), process)
+        process.send_signal(asked)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
-    assert "modeconn: interrupted; run the same command again to go on" in err
+    assert err.endswith("\nmodeconn: interrupted; run the same command again to go on\n")
 
 
 def test_of_two_runs_at_once_each_record_is_made_by_one(plan, whole, tmp_path):

@@ -39,7 +39,7 @@ class ChannelsLastFlatten(Flatten):
 
     def forward(self, x):
         y = F.adaptive_avg_pool2d(F.relu(self.conv(x)), 2)
-        y = y.permute(0, 2, 3, 1).reshape(len(x), -1)
+        y = y.permute(0, 2, 3, 1).reshape(x.shape[0], -1)
         return self.fc2(F.relu(self.fc1(y)))
 
 

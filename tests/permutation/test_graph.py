@@ -26,3 +26,21 @@ def test_running_the_graph_leaves_its_arguments_alone():
     graph.module(*graph.arguments(params, x))
     assert torch.equal(x, X)
     assert all(torch.equal(value, before[name]) for name, value in params.items())
+
+
+class Fixed(networks.Flatten):
+    def forward(self, x):
+        return super().forward(x).reshape(len(x), -1)
+
+
+def test_a_network_that_fixes_its_batch_size_says_so():
+    module = Fixed().eval()
+    graph, params = export(module, X[:2]), params_of(module)
+    assert graph.module(*graph.arguments(params, X[:2]))[0].shape == (2, 4)
+    with pytest.raises(ValueError, match="traced for batches of 2 only, got 5; trace it with"):
+        graph.arguments(params, X)
+
+
+def test_one_example_is_refused():
+    with pytest.raises(ValueError, match="an example of at least 2 inputs, got 1"):
+        export(networks.Flatten(), X[:1])

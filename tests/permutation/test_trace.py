@@ -182,11 +182,6 @@ def test_tracing_leaves_the_module_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_one_example_is_refused():
-    with pytest.raises(ValueError, match="an example of at least 2 inputs, got 1"):
-        trace(networks.Flatten(), IMAGES[:1])
-
-
 LAYERS = st.sampled_from(["conv", "norm", "relu", "add", "branch", "depthwise", "pool", "shuffle"])
 
 
