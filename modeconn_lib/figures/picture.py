@@ -78,8 +78,6 @@ def svg(axes: Axes) -> str:
     # Matplotlib's rule would hold for everything on the page, and its names recur in each figure.
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[\w.]+_\d+">', "<g>", text)
-    # Sizes stay, families go. Matplotlib 3.10 writes both as one: "font: 10px 'DejaVu Sans', ...".
-    text = re.sub(r"font: (?:\w+ )*?([\d.]+)px [^;\"]*", r"font-size: \1px", text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     width = figure.get_figwidth()
     frame = f'<svg style="flex:1 1 {4.2 * width:.0f}rem;min-width:0;max-width:{width + 0.7:.1f}in"'
