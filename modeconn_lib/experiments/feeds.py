@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from modeconn_lib.core.hardware import Machine
-from modeconn_lib.datasets.augmentation import Augmentation
+from modeconn_lib.core.seeds import generator
+from modeconn_lib.datasets.augmentation import Augmentation, augment
 from modeconn_lib.datasets.batches import batch_indices, plain_batches, training_batch
 from modeconn_lib.datasets.images import Images
 
@@ -58,6 +59,28 @@ class InOrder:
         data = self.data.to(self.machine.device)
         for images, labels in plain_batches(data, self.augmentation, self.batch_size):
             yield self.machine.place(images), labels
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Augmented images without labels, the same at every iteration: for batch-norm statistics.
+
+    Statistics of images as the network was trained on them. Those of plain images differ where
+    the augmentation changes the mean picture, as black borders do, and cost accuracy.
+    """
+
+    data: Images
+    batch_size: int
+    augmentation: Augmentation
+    machine: Machine
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield images."""
+        data = self.data.to(self.machine.device)
+        for k, pixels in enumerate(data.images.split(self.batch_size)):
+            yield self.machine.place(
+                augment(pixels, self.augmentation, generator(0, "statistics", k))
+            )
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Profile:
     align_examples
         Training images, not augmented, on which units are matched.
     statistics_examples
-        Training images, not augmented, for batch-norm statistics at every t.
+        Training images, augmented, for batch-norm statistics at every t.
     measure_examples
         Training images, not augmented, on which the train loss along a path is measured.
     points

@@ -124,7 +124,7 @@ def measure_along(work: Work) -> Outcome:
 def compare_units(work: Work) -> Outcome:
     """Compare the units at a path's midpoint with those at one of its ends (Fig. 1 b, c)."""
     path, module = _path(work), work.network()
-    statistics = work.inputs("train", work.config["statistics_examples"])
+    statistics = work.statistics()
     end, middle = (
         at_point(path, t, module, statistics, work.exact) for t in (float(work.config["end"]), 0.5)
     )
@@ -180,7 +180,7 @@ def _on(work: Work) -> Protocol:
     return Protocol(
         train=work.in_order("train", config["measure_examples"]),
         test=work.in_order("test", config["test_examples"]),
-        statistics=work.inputs("train", config["statistics_examples"]),
+        statistics=work.statistics(),
         machine=work.exact,
         progress=lambda points: work.progress(each * points),
     )

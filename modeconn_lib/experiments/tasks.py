@@ -14,7 +14,7 @@ from modeconn_lib.datasets.images import fingerprint
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 
-VERSIONS = {"endpoint": 1, "alignment": 1, "curve": 1, "along": 1, "units": 1}
+VERSIONS = {"endpoint": 1, "alignment": 1, "curve": 1, "along": 2, "units": 2}
 
 
 def endpoint(setting: Setting, pair: int, side: int) -> Task:

@@ -20,7 +20,7 @@ from modeconn_lib.core.seeds import derive
 from modeconn_lib.datasets.augmentation import Augmentation, augmentation
 from modeconn_lib.datasets.images import Images, load
 from modeconn_lib.datasets.registry import dataset
-from modeconn_lib.experiments.feeds import InOrder, Inputs, TrainFeed
+from modeconn_lib.experiments.feeds import Augmented, InOrder, Inputs, TrainFeed
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.trace import Traced, trace
 from modeconn_lib.results.record import Record
@@ -88,6 +88,11 @@ class Work:
     def inputs(self, split: str, examples: int) -> Inputs:
         """Return the images of `in_order` without their labels."""
         return Inputs(self.in_order(split, examples))
+
+    def statistics(self) -> Augmented:
+        """Return the augmented training images that batch-norm statistics are taken from."""
+        images = self.images("train", self.config["statistics_examples"])
+        return Augmented(images, EVALUATION_BATCH, self.augmentation(), self.exact)
 
     def fit(self, objective: Objective) -> History:
         """Train by the task's recipe on its augmented training images; resumes."""
