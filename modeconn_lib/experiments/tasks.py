@@ -7,6 +7,8 @@ the step comes to mean something else; its old records then are no longer found.
 """
 
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from modeconn_lib.core.seeds import derive
@@ -134,5 +136,11 @@ def _task(
     label: str,
     cost: int,
 ) -> Task:
-    data = fingerprint(setting.dataset.name, setting.data)
+    data = _fingerprint(setting.dataset.name, setting.data)
     return Task(step, VERSIONS[step], config, inputs, data, label, cost)
+
+
+@cache
+def _fingerprint(name: str, data: Path | None) -> str:
+    """Return a data set's fingerprint; a folder of images is read for it, once per process."""
+    return fingerprint(name, data)

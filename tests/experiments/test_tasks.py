@@ -75,6 +75,14 @@ def test_the_name_of_the_profile_changes_nothing(tiny, monkeypatch):
     assert unchanged(plan(tiny), plan(setting(profile="another"))) == ALL
 
 
+def test_the_images_are_read_once_for_a_plan_if_they_have_to_be_read(tiny, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(tasks, "fingerprint", lambda *place: read.append(place) or "digest")
+    found = plan(replace(tiny, data=tmp_path))
+    assert read == [("fashion_mnist_small", tmp_path)]
+    assert {task.data for task in found.values()} == {"digest"}
+
+
 def test_more_pairs_leave_the_first_ones_as_they_are(tiny):
     few, many = plan(tiny), plan(setting(profile="tiny", pairs=3))
     assert unchanged(few, many) == ALL
