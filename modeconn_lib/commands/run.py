@@ -45,8 +45,7 @@ def run_chapters(
     everything, todo = in_order(plan.values()), missing(plan.values(), store)
     print(
         f"{', '.join(chapter(n).name for n in names or CHAPTERS)}: profile "
-        f"{setting.profile_name}, {setting.dataset.title}, {setting.architecture}, "
-        f"{setting.pairs} pair(s); {len(everything) - len(todo)} of {len(everything)} records "
+        f"{setting.profile_name}; {len(everything) - len(todo)} of {len(everything)} records "
         "are there",
         flush=True,
     )

@@ -8,20 +8,40 @@ from dataclasses import dataclass
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments import correlation_signature, learned_curves
-from modeconn_lib.experiments.parameters import Setting
+from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
+from modeconn_lib.experiments.profiles import Profiles
+from modeconn_lib.experiments.studies import subject_name
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A chapter's notebook and the function that makes its plan."""
+    """A chapter's notebook, the function that makes a subject's plan, and its own profiles.
+
+    Attributes
+    ----------
+    profiles
+        None for those of the chapters that learn curves.
+    """
 
     name: str
-    plan: Callable[[Setting], dict[str, Task]]
+    of_subject: Callable[[Setting], dict[str, Task]]
+    profiles: Profiles | None = None
+
+    def plan(self, wanted: Setting) -> dict[str, Task]:
+        """Return the tasks of all subjects of the chapter for what the reader wants."""
+        subjects = settings(wanted.data, wanted.wanted, self.profiles)
+        if len(subjects) == 1:
+            return self.of_subject(subjects[0])
+        return {
+            f"{subject_name(one)}/{label}": task
+            for one in subjects
+            for label, task in self.of_subject(one).items()
+        }
 
 
 CHAPTERS: dict[str, Chapter] = {
-    module.CHAPTER: Chapter(module.CHAPTER, module.plan)
+    module.CHAPTER: Chapter(module.CHAPTER, module.plan, getattr(module, "PROFILES", None))
     for module in (correlation_signature, learned_curves)
 }
 

@@ -3,6 +3,8 @@
 names and values (a notebook's, a command line's)  ->  Parameters  ->  Setting
 
 `Setting` is what the plans are made of: the profile's numbers, with the reader's choices put in.
+A chapter may look at several subjects, a network on a data set each: a setting is of one of them,
+and `subjects` gives the others.
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.datasets.info import DatasetInfo
 from modeconn_lib.datasets.registry import dataset
-from modeconn_lib.experiments.profiles import Profile, profile
+from modeconn_lib.experiments.profiles import Profile, Profiles, profile
 from modeconn_lib.models.registry import architecture
 
 
@@ -37,36 +39,110 @@ class Setting:
 
     Attributes
     ----------
-    profile_name
-        Only for labels: no decision depends on it.
+    wanted
+        The reader's choices; the name of the profile is only for labels.
+    numbers
+        Of this subject.
+    own
+        Whether the subject is one of the profile's own, and as large.
     """
 
-    profile_name: str
+    wanted: Parameters
     numbers: Profile
     dataset: DatasetInfo
-    architecture: str
-    pairs: int
-    seed: int
     data: Path | None
+    own: bool
+
+    @property
+    def profile_name(self) -> str:
+        """Label of the profile: no decision depends on it."""
+        return self.wanted.profile
+
+    @property
+    def architecture(self) -> str:
+        """Name of the network."""
+        return self.numbers.architecture
+
+    @property
+    def pairs(self) -> int:
+        """Independent pairs of networks."""
+        return self.numbers.pairs
+
+    @property
+    def seed(self) -> int:
+        """What all other seeds are derived from."""
+        return self.wanted.seed
 
 
-def setting(data: Path | None = None, **given: Any) -> Setting:
-    """Return the validated setting; `data` is the folder of prepared data sets, if one is named.
+def settings(
+    data: Path | None, wanted: Parameters, profiles: Profiles | None = None
+) -> tuple[Setting, ...]:
+    """Return the settings of all subjects of a chapter that has its own `profiles`.
+
+    A reader who names a data set or a network gets the subjects that are of those; where there is
+    none, the first subject with those put in.
+
+    Raises
+    ------
+    Refusal
+        For an unknown profile, data set or network.
+    """
+    subjects = (profile(wanted.profile),) if profiles is None else _own(profiles, wanted.profile)
+    chosen = [p for p in subjects if _is_asked_for(p, wanted)] or [subjects[0]]
+    return tuple(_setting(data, wanted, numbers, numbers in subjects) for numbers in chosen)
+
+
+def setting(data: Path | None = None, profiles: Profiles | None = None, **given: Any) -> Setting:
+    """Return the validated setting of a chapter's first subject.
+
+    Parameters
+    ----------
+    data
+        The folder of prepared data sets, if one is named.
+    profiles
+        The chapter's own; by default those of the chapters that learn curves.
 
     Raises
     ------
     Refusal
         For an unknown parameter, a wrong type or range, or an unknown name.
     """
+    return settings(data, parameters(**given), profiles)[0]
+
+
+def parameters(**given: Any) -> Parameters:
+    """Return validated parameters.
+
+    Raises
+    ------
+    Refusal
+        For an unknown parameter, a wrong type or range.
+    """
     try:
-        wanted = Parameters(**given)
+        return Parameters(**given)
     except ValidationError as error:
         raise Refusal(_one_line(error)) from None
-    numbers = profile(wanted.profile)
+
+
+def _own(profiles: Profiles, name: str) -> tuple[Profile, ...]:
+    if name not in profiles:
+        raise Refusal(f"unknown profile {name!r}; known: {', '.join(profiles)}")
+    return profiles[name]
+
+
+def _is_asked_for(subject: Profile, wanted: Parameters) -> bool:
+    return wanted.dataset in ("", subject.dataset) and wanted.architecture in (
+        "",
+        subject.architecture,
+    )
+
+
+def _setting(data: Path | None, wanted: Parameters, numbers: Profile, own: bool) -> Setting:
     info = dataset(wanted.dataset or numbers.dataset)
     name = wanted.architecture or numbers.architecture
     architecture(name)
-    numbers = replace(
+    usual = (numbers.dataset, numbers.architecture) == (info.name, name)
+    mine = replace(
         numbers,
         dataset=info.name,
         architecture=name,
@@ -77,11 +153,12 @@ def setting(data: Path | None = None, **given: Any) -> Setting:
         measure_examples=min(numbers.measure_examples, info.train),
         pairs=wanted.pairs or numbers.pairs,
     )
-    return Setting(wanted.profile, numbers, info, name, numbers.pairs, wanted.seed, data)
+    enough = mine.pairs >= numbers.pairs
+    return Setting(wanted, mine, info, data, own=own and usual and enough)
 
 
-def notebook_setting(namespace: Mapping[str, Any]) -> Setting:
-    """Return the setting asked for by the plain values in a notebook's namespace.
+def notebook_setting(namespace: Mapping[str, Any], profiles: Profiles | None = None) -> Setting:
+    """Return the setting of a chapter asked for by the plain values in a notebook's namespace.
 
     Papermill accepts any ``-p name value`` and sets it; so every number and string the notebook
     holds at this point is a parameter, and one that is not known is refused.
@@ -98,7 +175,7 @@ def notebook_setting(namespace: Mapping[str, Any]) -> Setting:
         for name, value in namespace.items()
         if isinstance(value, plain) and not name.startswith("_") and name not in shell
     }
-    return setting(**given)
+    return setting(None, profiles, **given)
 
 
 def _one_line(error: ValidationError) -> str:

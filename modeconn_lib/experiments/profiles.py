@@ -2,9 +2,11 @@
 
 name  ->  profile  ->  Profile (numbers)
 
-No other code asks for a profile's name; it reads numbers.
+No other code asks for a profile's name; it reads numbers. These are the scales of the chapters that
+learn curves; Git Re-Basin's chapters have their own in `merging_profiles`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from modeconn_lib.core.errors import Refusal
@@ -27,8 +29,10 @@ class Profile:
         Of endpoint and curve training.
     augmentation
         A name of `datasets.AUGMENTATIONS`.
-    endpoint, curve
-        How networks and curves are trained.
+    endpoint
+        How networks are trained.
+    curve
+        How curves are trained, in chapters that learn some.
     penalty
         Coefficient of the squared norm of r(t) in curve training; takes the place of weight decay.
     align_examples
@@ -41,6 +45,14 @@ class Profile:
         Values of t at which a path is measured.
     claims
         Whether it spends enough for a page's claims to be insisted on.
+    orders
+        Random orders that weight matching is tried in.
+    estimator, estimator_batch_size
+        How the straight-through estimator is trained, in chapters that use it.
+    epochs
+        Epochs after which networks are kept, in chapters that follow training.
+    models
+        Networks merged at once, in chapters that merge many.
     """
 
     dataset: str
@@ -51,13 +63,21 @@ class Profile:
     batch_size: int
     augmentation: str
     endpoint: Recipe
-    curve: Recipe
-    penalty: float
     align_examples: int
     statistics_examples: int
     measure_examples: int
     points: int
+    curve: Recipe | None = None
+    penalty: float = 0.0
     claims: bool = True
+    orders: int = 1
+    estimator: Recipe | None = None
+    estimator_batch_size: int = 1_000
+    epochs: tuple[int, ...] = ()
+    models: int = 0
+
+
+Profiles = Mapping[str, tuple[Profile, ...]]  # of a chapter: by name, one for each subject
 
 
 SMOKE = Profile(

@@ -1,16 +1,19 @@
 """From a chapter and a setting to the records a page shows, and what is claimed of them.
 
 Chapter, Setting, Store  ->  run_study, recorded_study  ->  Study
+                         ->  run_studies, recorded_studies  ->  one Study for each subject
 Study  ->  claims  ->  check_claims, verdict
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from modeconn_lib.experiments.parameters import Setting, setting
+from modeconn_lib.experiments.parameters import Setting, parameters, settings
 from modeconn_lib.experiments.plan import Task
-from modeconn_lib.experiments.profiles import profile
+from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.runner import Options, run
+from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
@@ -48,26 +51,77 @@ def run_study(
     Refusal, OutOfTime, NonFiniteLoss, DamagedFile
         As `runner.run`.
     """
-    chosen = options or Options(data=wanted.data, profile=wanted.profile_name)
-    return _study(name, wanted, run(plan(wanted), store, chosen))
+    (study,) = run_studies(name, plan, (wanted,), store, options).values()
+    return study
 
 
-def recorded_study(name: str, plan: Plan, wanted: Setting, store: Store) -> Study | None:
+def run_studies(
+    name: str,
+    plan: Plan,
+    subjects: Sequence[Setting],
+    store: Store,
+    options: Options | None = None,
+) -> dict[str, Study]:
+    """Return the records of every subject by `subject_name`, as `run_study`; all run at once."""
+    chosen = options or Options(data=subjects[0].data, profile=subjects[0].profile_name)
+    plans = {subject_name(one): plan(one) for one in subjects}
+    tasks = {(subject, label): t for subject, of in plans.items() for label, t in of.items()}
+    records = run({"\0".join(names): task for names, task in tasks.items()}, store, chosen)
+    return {
+        subject_name(one): _study(
+            name, one, {label: records[f"{subject_name(one)}\0{label}"] for label in plan(one)}
+        )
+        for one in subjects
+    }
+
+
+def recorded_study(
+    name: str, plan: Plan, wanted: Setting, store: Store, profiles: Profiles | None = None
+) -> Study | None:
     """Return the best study that is wholly recorded, or None; computes nothing.
 
     Looked for: the reader's data set and architecture first, then the profiles' own, each at the
     published protocol first.
     """
-    for choice in ({"dataset": wanted.dataset.name, "architecture": wanted.architecture}, {}):
-        for profile_name in RECORDED:
-            candidate = setting(wanted.data, profile=profile_name, **choice)
+    own = {"dataset": wanted.dataset.name, "architecture": wanted.architecture}
+    for choice in (own, {}):
+        found = _recorded(name, plan, choice, wanted.data, store, profiles)
+        if found:
+            return next(iter(found.values()))
+    return None
+
+
+def recorded_studies(
+    name: str, plan: Plan, wanted: Setting, store: Store, profiles: Profiles
+) -> dict[str, Study]:
+    """Return every subject of the chapter that is wholly recorded, at its best profile."""
+    return _recorded(name, plan, {}, wanted.data, store, profiles)
+
+
+def _recorded(
+    name: str,
+    plan: Plan,
+    choice: Mapping[str, str],
+    data: Path | None,
+    store: Store,
+    profiles: Profiles | None,
+) -> dict[str, Study]:
+    """Return what is wholly recorded, by subject; of a subject, the best profile."""
+    out: dict[str, Study] = {}
+    for profile_name in RECORDED:
+        for candidate in settings(data, parameters(profile=profile_name, **choice), profiles):
             found = {
                 label: store.get(task.key, task.step) for label, task in plan(candidate).items()
             }
             records = {label: record for label, record in found.items() if record is not None}
             if len(records) == len(found):
-                return _study(name, candidate, records)
-    return None
+                out.setdefault(subject_name(candidate), _study(name, candidate, records))
+    return out
+
+
+def subject_name(of: Setting) -> str:
+    """Return what a subject is called, like ``TinyTen on CIFAR-10``."""
+    return f"{architecture(of.architecture).title} on {of.dataset.title.partition(',')[0]}"
 
 
 def check_claims(study: Study, claims: Sequence[Claim]) -> None:
@@ -96,12 +150,10 @@ def verdict(claims: Sequence[Claim]) -> str:
 
 
 def _study(name: str, wanted: Setting, records: Mapping[str, Record]) -> Study:
-    own = profile(wanted.profile_name)
-    usual = (own.dataset, own.architecture) == (wanted.dataset.name, wanted.architecture)
     config = {
         **asdict(wanted.numbers),
         "seed": wanted.seed,
         "dataset_title": wanted.dataset.title,
-        "insists": own.claims and usual and wanted.pairs >= own.pairs,
+        "insists": wanted.numbers.claims and wanted.own,
     }
     return Study(name, wanted.profile_name, config, records)

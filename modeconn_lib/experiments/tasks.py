@@ -46,6 +46,7 @@ def alignment(setting: Setting, pair: int) -> Task:
 def curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
     """Return the learning of a Bezier curve; both kinds see the same batches and t."""
     numbers, config = setting.numbers, _training(setting)
+    assert numbers.curve is not None  # as every profile of a chapter with curves says
     config |= {
         "recipe": asdict(numbers.curve),
         "shape": "bezier",

@@ -67,7 +67,7 @@ def test_recipes_change_what_they_train(tiny):
 
 
 def test_the_seed_changes_everything_that_is_random_or_hangs_on_it(tiny):
-    assert changed(plan(tiny), plan(replace(tiny, seed=1))) == ALL
+    assert changed(plan(tiny), plan(setting(profile="tiny", seed=1))) == ALL
 
 
 def test_the_name_of_the_profile_changes_nothing(tiny, monkeypatch):
@@ -90,7 +90,7 @@ def test_more_pairs_leave_the_first_ones_as_they_are(tiny):
 
 
 def test_the_networks_of_all_pairs_are_different(tiny):
-    wanted = replace(tiny, pairs=3)
+    wanted = setting(profile="tiny", pairs=3)
     keys = {tasks.endpoint(wanted, pair, side).key for pair in range(3) for side in (0, 1)}
     assert len(keys) == 6
 
