@@ -66,6 +66,18 @@ CIFAR_RESNET = replace(
     CIFAR_MLP, architecture="resnet20_layernorm", pairs=3, endpoint=_sgd(250, 5, 1e-4)
 )
 
+# ImageNet's network on pictures of any folder (`dataset=folder:PATH`), or on Tiny ImageNet.
+IMAGE_RESNET50 = replace(
+    CIFAR_RESNET,
+    dataset="tiny_imagenet",
+    architecture="resnet50",
+    pairs=1,
+    train_examples=10**9,
+    test_examples=10**9,
+    endpoint=_sgd(90, 5, 1e-4),
+    estimator=None,
+)
+
 # The embedded images: minutes for the whole book on two cores.
 SMALL_MLP = replace(
     MNIST_MLP,
@@ -106,4 +118,13 @@ STANDARD_MNIST_MLP = replace(
     statistics_examples=10_000,
     measure_examples=10_000,
     estimator=replace(_ESTIMATOR, epochs=5),
+)
+STANDARD_CIFAR_MLP = replace(
+    CIFAR_MLP,
+    pairs=3,
+    endpoint=_sgd(20, 1, 5e-4),
+    align_examples=10_000,
+    statistics_examples=10_000,
+    measure_examples=10_000,
+    estimator=replace(_ESTIMATOR, epochs=3),
 )

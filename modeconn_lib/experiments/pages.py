@@ -19,7 +19,7 @@ from typing import Any
 
 from modeconn_lib.core.files import atomic_write
 from modeconn_lib.datasets.registry import dataset
-from modeconn_lib.experiments.profiles import PROFILES
+from modeconn_lib.experiments.profiles import PROFILES, Profile
 from modeconn_lib.experiments.studies import Claim, verdict
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.study import Study
@@ -27,8 +27,20 @@ from modeconn_lib.results.summary import Summary, summarise
 
 ENVIRONMENT = "MODECONN_BUILD"
 NOTHING = "–"
-SCHEDULES = {"one_cycle": "one cycle", "step": "halved every 20 epochs"}
-AUGMENTATIONS = {"shift_flip": "shift, flip", "neuron_alignment": "rotation, shift, flip"}
+SCHEDULES = {
+    "one_cycle": "one cycle",
+    "step": "halved every 20 epochs",
+    "constant": "constant",
+    "warmup_1": "cosine after 1 epoch of warm-up",
+    "warmup_5": "cosine after 5 epochs of warm-up",
+}
+AUGMENTATIONS = {
+    "none": "none",
+    "scaled": "none",
+    "shift_flip": "shift, flip",
+    "neuron_alignment": "rotation, shift, flip",
+    "git_rebasin": "zoom, flip, rotation",
+}
 
 Numbers = Callable[[Study], Mapping[str, Summary]]
 Claims = Callable[[Study], Sequence[Claim]]
@@ -50,10 +62,10 @@ def side_by_side(study: Study, recorded: Study | None) -> dict[str, Study]:
     Where this build is the recorded study, it is shown once.
     """
     if recorded is None:
-        return {f"this build · {_short(study)}": study}
-    if _keys(recorded) == _keys(study):
-        return {f"recorded = this build · {_short(study)}": study}
-    return {f"recorded · {_short(recorded)}": recorded, f"this build · {_short(study)}": study}
+        return {f"this build · {short(study)}": study}
+    if keys(recorded) == keys(study):
+        return {f"recorded = this build · {short(study)}": study}
+    return {f"recorded · {short(recorded)}": recorded, f"this build · {short(study)}": study}
 
 
 def texts(
@@ -62,6 +74,7 @@ def texts(
     numbers: Numbers,
     claims: Claims,
     decimals: int | None = None,
+    paper: Profile = PROFILES["paper"],
 ) -> dict[str, str]:
     """Return everything a page's prose says of its studies, as text.
 
@@ -70,7 +83,7 @@ def texts(
     unaligned and aligned, every row of `protocol`, and ``where``, ``device``, ``minutes``,
     ``verdict``. The rows of `protocol` are there for ``paper``, too, and ``n`` is for captions.
     """
-    out = {f"paper {what}": read(asdict(PROFILES["paper"])) for what, read in _PROTOCOL.items()}
+    out = {f"paper {what}": read(asdict(paper)) for what, read in PROTOCOL.items()}
     for who, found in (("build", study), ("recorded", recorded)):
         facts = _facts(found or study, numbers, claims, decimals)
         out |= {f"{who} {what}": text if found else NOTHING for what, text in facts.items()}
@@ -104,10 +117,10 @@ def protocol(study: Study, recorded: Study | None, name: str) -> Markdown:
     """Return what the paper, the recorded study and this build spent, as a numbered table."""
     ways = [asdict(PROFILES["paper"]), recorded and recorded.config, study.config]
     rows = [
-        [what, *(read(way) if way else NOTHING for way in ways)] for what, read in _PROTOCOL.items()
+        [what, *(read(way) if way else NOTHING for way in ways)] for what, read in PROTOCOL.items()
     ]
-    made = [_made(found, "device") if found else NOTHING for found in (recorded, study)]
-    rows.append(["computed on", NOTHING, *made])
+    devices = [made(found, "device") if found else NOTHING for found in (recorded, study)]
+    rows.append(["computed on", NOTHING, *devices])
     caption = "The paper's protocol (profile `paper`) and what was computed here"
     return table(["", "paper", "recorded", "this build"], rows, caption, name)
 
@@ -126,17 +139,21 @@ def verdicts(
 
 def provenance(study: Study, recorded: Study | None) -> Markdown:
     """Return how every record was made: a folded table for each study."""
+    shown = side_by_side(study, recorded)
+    return Markdown("\n".join(provenance_of(title, found) for title, found in shown.items()))
+
+
+def provenance_of(title: str, study: Study) -> str:
+    """Return how every record of a study was made, as a folded table."""
     columns = ("record", "key", "seed", "threads", "seconds", "started", "commit")
-    parts = []
-    for title, found in side_by_side(study, recorded).items():
-        rows = found.provenance_table()
-        facts = [f"{len(rows)} records", f"{_minutes(found)} minutes of computing in all"]
-        facts += [f"{what}: {_made(found, what)}" for what in ("device", "commit")]
-        facts += [f"versions: {_versions(found)}"]
-        lines = [_row(columns), _row(["---"] * len(columns))]
-        lines += [_row([row[column] for column in columns]) for row in rows]
-        parts += [f"::::{{dropdown}} {title}", "; ".join(facts) + ".", "", *lines, "::::", ""]
-    return Markdown("\n".join(parts))
+    rows = study.provenance_table()
+    facts = [f"{len(rows)} records", f"{minutes(study)} minutes of computing in all"]
+    facts += [f"{what}: {made(study, what)}" for what in ("device", "commit")]
+    facts += [f"versions: {versions(study)}"]
+    lines = [_row(columns), _row(["---"] * len(columns))]
+    lines += [_row([row[column] for column in columns]) for row in rows]
+    head = [f"::::{{dropdown}} {title}", "; ".join(facts) + ".", ""]
+    return "\n".join([*head, *lines, "::::", ""])
 
 
 def write_values(
@@ -180,18 +197,21 @@ def _recipe(of: str) -> Read:
 
     def read(config: Mapping[str, Any]) -> str:
         recipe = config[of]
+        if recipe is None:
+            return NOTHING
         rule = SCHEDULES.get(recipe["schedule"], recipe["schedule"])
         plural = "" if recipe["epochs"] == 1 else "s"
-        return f"{recipe['epochs']} epoch{plural}, {rule}, rate {recipe['learning_rate']:g}"
+        name = "" if recipe["optimiser"] == "sgd" else f"{recipe['optimiser'].title()}, "
+        return f"{name}{recipe['epochs']} epoch{plural}, {rule}, rate {recipe['learning_rate']:g}"
 
     return read
 
 
 def _number(of: str) -> Read:
-    return lambda config: f"{config[of]:,}"
+    return lambda config: f"{config[of]:,}" if config[of] < 10**9 else "all"
 
 
-_PROTOCOL: dict[str, Read] = {
+PROTOCOL: dict[str, Read] = {
     "data set": lambda c: c.get("dataset_title") or dataset(c["dataset"]).title,
     "network": lambda c: architecture(c["architecture"]).title,
     "pairs of networks": _number("pairs"),
@@ -209,25 +229,26 @@ _PROTOCOL: dict[str, Read] = {
 
 def _facts(study: Study, numbers: Numbers, claims: Claims, decimals: int | None) -> dict[str, str]:
     """Return everything to be said of one study."""
-    out: dict[str, str] = {what: read(study.config) for what, read in _PROTOCOL.items()}
+    out: dict[str, str] = {what: read(study.config) for what, read in PROTOCOL.items()}
     said = numbers(study)
     for name, summary in said.items():
-        out[name] = summary.text(decimals or (3 if _is_loss(name) else 1))
+        out[name] = summary.text(decimals or (3 if is_loss(name) else 1))
     for name in said:
         topic = name.removeprefix("aligned ")
         if f"unaligned {topic}" in said and topic != name:
-            unit = "" if decimals else " nats" if _is_loss(name) else " %"
+            unit = "" if decimals else " nats" if is_loss(name) else " %"
             unaligned = out[f"unaligned {topic}"]
             out[f"both {topic}"] = f"{unaligned}{unit} unaligned and {out[name]}{unit} aligned"
     return out | {
         "where": where(study),
-        "device": _made(study, "device"),
-        "minutes": _minutes(study),
+        "device": made(study, "device"),
+        "minutes": minutes(study),
         "verdict": verdict(claims(study)),
     }
 
 
-def _is_loss(name: str) -> bool:
+def is_loss(name: str) -> bool:
+    """Return whether a number of this name is in nats, not in percent."""
     return "loss" in name or "barrier" in name
 
 
@@ -238,26 +259,29 @@ def _found(study: Study | None, claims: Claims) -> list[str]:
     return [f"{'holds' if c.holds else 'fails'}: {c.found}" for c in claims(study)]
 
 
-def _keys(study: Study) -> dict[str, str]:
+def keys(study: Study) -> dict[str, str]:
+    """Return the key of every record."""
     return {name: record.key for name, record in study.records.items()}
 
 
-def _short(study: Study) -> str:
+def short(study: Study) -> str:
     """Return data set and profile in a few words, for the title of a panel."""
     return f"{study.config['dataset_title'].partition(',')[0]} ({study.profile})"
 
 
-def _minutes(study: Study) -> str:
+def minutes(study: Study) -> str:
+    """Return how long all records took together, as text."""
     seconds = sum(record.provenance.get("seconds", 0) for record in study.records.values())
     return f"{seconds / 60:.1f}"
 
 
-def _made(study: Study, what: str) -> str:
+def made(study: Study, what: str) -> str:
     """Return one fact on how the records were made; several, where they differ."""
     return _distinct(row[what] or "unknown" for row in study.provenance_table())
 
 
-def _versions(study: Study) -> str:
+def versions(study: Study) -> str:
+    """Return the versions the records were made with, as text."""
     made = (record.provenance.get("versions", {}) for record in study.records.values())
     return _distinct(", ".join(f"{name} {v}" for name, v in m.items() if v) for m in made)
 

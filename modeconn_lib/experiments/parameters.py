@@ -79,8 +79,9 @@ def settings(
 ) -> tuple[Setting, ...]:
     """Return the settings of all subjects of a chapter that has its own `profiles`.
 
-    A reader who names a data set or a network gets the subjects that are of those; where there is
-    none, the first subject with those put in.
+    A reader who names a data set or a network gets the subjects that are of those. Where there is
+    none, these are put into the first subject of that network, or else of that data set, or else
+    of all.
 
     Raises
     ------
@@ -88,7 +89,10 @@ def settings(
         For an unknown profile, data set or network.
     """
     subjects = (profile(wanted.profile),) if profiles is None else _own(profiles, wanted.profile)
-    chosen = [p for p in subjects if _is_asked_for(p, wanted)] or [subjects[0]]
+    both = [p for p in subjects if _is_asked_for(p, wanted)]
+    network = [p for p in subjects if p.architecture == wanted.architecture]
+    images = [p for p in subjects if p.dataset == wanted.dataset]
+    chosen = both or network[:1] or images[:1] or [subjects[0]]
     return tuple(_setting(data, wanted, numbers, numbers in subjects) for numbers in chosen)
 
 

@@ -53,6 +53,8 @@ class Profile:
         Epochs after which networks are kept, in chapters that follow training.
     models
         Networks merged at once, in chapters that merge many.
+    subject
+        What the subject is called where its network and data set do not tell it from another.
     """
 
     dataset: str
@@ -75,6 +77,7 @@ class Profile:
     estimator_batch_size: int = 1_000
     epochs: tuple[int, ...] = ()
     models: int = 0
+    subject: str = ""
 
 
 Profiles = Mapping[str, tuple[Profile, ...]]  # of a chapter: by name, one for each subject

@@ -121,7 +121,10 @@ def _recorded(
 
 def subject_name(of: Setting) -> str:
     """Return what a subject is called, like ``TinyTen on CIFAR-10``."""
-    return f"{architecture(of.architecture).title} on {of.dataset.title.partition(',')[0]}"
+    return (
+        of.numbers.subject
+        or f"{architecture(of.architecture).title} on {of.dataset.title.partition(',')[0]}"
+    )
 
 
 def check_claims(study: Study, claims: Sequence[Claim]) -> None:
@@ -154,6 +157,7 @@ def _study(name: str, wanted: Setting, records: Mapping[str, Record]) -> Study:
         **asdict(wanted.numbers),
         "seed": wanted.seed,
         "dataset_title": wanted.dataset.title,
+        "subject": subject_name(wanted),
         "insists": wanted.numbers.claims and wanted.own,
     }
     return Study(name, wanted.profile_name, config, records)

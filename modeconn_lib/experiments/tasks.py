@@ -16,36 +16,49 @@ from modeconn_lib.datasets.images import fingerprint
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 
-VERSIONS = {"endpoint": 1, "alignment": 1, "curve": 1, "along": 2, "units": 2}
+VERSIONS = {
+    "endpoint": 1,
+    "alignment": 1,
+    "curve": 1,
+    "along": 2,
+    "units": 2,
+    "weights": 1,
+    "estimator": 1,
+    "snapshots": 1,
+    "onset": 1,
+    "ensemble": 1,
+    "calibration": 1,
+    "merger": 1,
+}
 
 
 def endpoint(setting: Setting, pair: int, side: int) -> Task:
     """Return the training of network `side` (0 or 1) of a pair."""
-    numbers, config = setting.numbers, _training(setting)
+    numbers, config = setting.numbers, training(setting)
     seed = derive(setting.seed, "endpoint", 2 * pair + side)
     label = f"network {'AB'[side]} of pair {pair + 1}"
     cost = numbers.endpoint.epochs * numbers.train_examples
     recipe = asdict(numbers.endpoint)
-    return _task(setting, "endpoint", {**config, "recipe": recipe, "seed": seed}, (), label, cost)
+    return task(setting, "endpoint", {**config, "recipe": recipe, "seed": seed}, (), label, cost)
 
 
 def alignment(setting: Setting, pair: int) -> Task:
     """Return the matching of B's units to A's by correlation of post-activations."""
     numbers = setting.numbers
     config = {
-        **_measuring(setting),
+        **measuring(setting),
         "align_examples": numbers.align_examples,
         "similarity": "correlation",
         "stage": "post",
     }
     label = f"alignment of pair {pair + 1}"
     cost = numbers.align_examples + numbers.test_examples
-    return _task(setting, "alignment", config, ends(setting, pair), label, cost)
+    return task(setting, "alignment", config, ends(setting, pair), label, cost)
 
 
 def curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
     """Return the learning of a Bezier curve; both kinds see the same batches and t."""
-    numbers, config = setting.numbers, _training(setting)
+    numbers, config = setting.numbers, training(setting)
     assert numbers.curve is not None  # as every profile of a chapter with curves says
     config |= {
         "recipe": asdict(numbers.curve),
@@ -57,14 +70,14 @@ def curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
     inputs = (*ends(setting, pair), *((alignment(setting, pair),) if aligned else ()))
     label = f"{_kind(aligned)} curve of pair {pair + 1}"
     cost = numbers.curve.epochs * numbers.train_examples
-    return _task(setting, "curve", config, inputs, label, cost)
+    return task(setting, "curve", config, inputs, label, cost)
 
 
 def along(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> Task:
     """Return the measuring of a path: the learned curve, or else the straight line."""
     numbers = setting.numbers
     config = {
-        **_measuring(setting),
+        **measuring(setting),
         "aligned": aligned,
         "points": numbers.points,
         "measure_examples": numbers.measure_examples,
@@ -74,14 +87,14 @@ def along(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> Task:
     passes = numbers.measure_examples + numbers.statistics_examples + numbers.test_examples
     cost = numbers.points * passes // 3
     inputs = _path_inputs(setting, pair, aligned=aligned, learned=learned)
-    return _task(setting, "along", config, inputs, label, cost)
+    return task(setting, "along", config, inputs, label, cost)
 
 
 def units(setting: Setting, pair: int, *, aligned: bool, learned: bool, end: int) -> Task:
     """Return the comparison of the units at a path's midpoint with those at one end (0 or 1)."""
     numbers = setting.numbers
     config = {
-        **_measuring(setting),
+        **measuring(setting),
         "aligned": aligned,
         "end": end,
         "align_examples": numbers.align_examples,
@@ -90,7 +103,7 @@ def units(setting: Setting, pair: int, *, aligned: bool, learned: bool, end: int
     label = f"units midway on the {_kind(aligned)} {'curve' if learned else 'line'}"
     cost = numbers.align_examples + numbers.test_examples + numbers.statistics_examples
     inputs = _path_inputs(setting, pair, aligned=aligned, learned=learned)
-    return _task(setting, "units", config, inputs, f"{label} of pair {pair + 1}", cost)
+    return task(setting, "units", config, inputs, f"{label} of pair {pair + 1}", cost)
 
 
 def ends(setting: Setting, pair: int) -> tuple[Task, Task]:
@@ -106,16 +119,18 @@ def _path_inputs(setting: Setting, pair: int, *, aligned: bool, learned: bool) -
     )
 
 
-def _training(setting: Setting) -> dict[str, Any]:
+def training(setting: Setting) -> dict[str, Any]:
+    """Return what every training depends on."""
     numbers = setting.numbers
     return {
-        **_measuring(setting),
+        **measuring(setting),
         "train_examples": numbers.train_examples,
         "batch_size": numbers.batch_size,
     }
 
 
-def _measuring(setting: Setting) -> dict[str, Any]:
+def measuring(setting: Setting) -> dict[str, Any]:
+    """Return what everything depends on that looks at a network."""
     numbers = setting.numbers
     return {
         "dataset": setting.dataset.name,
@@ -129,7 +144,7 @@ def _kind(aligned: bool) -> str:
     return "aligned" if aligned else "unaligned"
 
 
-def _task(
+def task(
     setting: Setting,
     step: str,
     config: dict[str, Any],
@@ -137,6 +152,7 @@ def _task(
     label: str,
     cost: int,
 ) -> Task:
+    """Return a task of the setting's data set, at the step's present version."""
     data = _fingerprint(setting.dataset.name, setting.data)
     return Task(step, VERSIONS[step], config, inputs, data, label, cost)
 

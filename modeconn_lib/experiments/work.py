@@ -20,11 +20,12 @@ from modeconn_lib.core.seeds import derive
 from modeconn_lib.datasets.augmentation import Augmentation, augmentation
 from modeconn_lib.datasets.images import Images, load
 from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.datasets.subsets import subset
 from modeconn_lib.experiments.feeds import Augmented, InOrder, Inputs, TrainFeed
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.trace import Traced, trace
 from modeconn_lib.results.record import Record
-from modeconn_lib.training.fit import History, Recipe, fit
+from modeconn_lib.training.fit import History, Recipe, fit, silent
 from modeconn_lib.training.objectives import Objective
 
 EVALUATION_BATCH = 500  # images: many enough for a batch to be normalised by steady statistics
@@ -94,21 +95,27 @@ class Work:
         images = self.images("train", self.config["statistics_examples"])
         return Augmented(images, EVALUATION_BATCH, self.augmentation(), self.exact)
 
-    def fit(self, objective: Objective) -> History:
-        """Train by the task's recipe on its augmented training images; resumes."""
+    def feed(self) -> TrainFeed:
+        """Return the task's training images, augmented, in batches."""
         config = self.config
         images = self.images("train", config["train_examples"])
-        feed = TrainFeed(
+        if "subset" in config:
+            images = subset(images, config["subset"])
+        return TrainFeed(
             images, config["batch_size"], self.augmentation(), config["seed"], self.machine
         )
+
+    def fit(self, objective: Objective, after_epoch: Callable[[int], None] = silent) -> History:
+        """Train by the task's recipe on its feed; resumes."""
         return fit(
             objective,
-            feed,
-            Recipe(**config["recipe"]),
-            config["seed"],
+            self.feed(),
+            Recipe(**self.config["recipe"]),
+            self.config["seed"],
             folder=self.folder,
             out_of_time=self.out_of_time,
             progress=self.progress,
+            after_epoch=after_epoch,
         )
 
     def here(self, params: Params) -> Params:

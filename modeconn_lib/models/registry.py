@@ -10,9 +10,10 @@ from functools import partial
 from torch import nn
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.models.mlp import mlp
+from modeconn_lib.models.mlp import mlp, residual_mlp
 from modeconn_lib.models.resnet import resnet, resnet_layernorm
 from modeconn_lib.models.tinyten import tinyten
+from modeconn_lib.models.vgg import vgg16_layernorm
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,35 @@ def _resnet_layernorm(depth: int, width: int) -> tuple[str, Architecture]:
     return name, Architecture(build, title, "ainsworth2023git", has_batchnorm=False)
 
 
+def _vgg16_layernorm(width: int) -> tuple[str, Architecture]:
+    """Return the table row of a layer norm VGG16 whose first stage has `width` channels."""
+    factor = {8: " × 1/8", 16: " × 1/4", 32: " × 1/2", 64: "", 128: " × 2", 256: " × 4"}[width]
+    build = partial(vgg16_layernorm, width=width)
+    title = f"VGG16 (layer norm){factor}"
+    return f"vgg16_layernorm_w{width}", Architecture(
+        build, title, "ainsworth2023git", has_batchnorm=False
+    )
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "mlp": Architecture(mlp, "MLP 3 × 512", "ainsworth2023git", has_batchnorm=False),
     "mlp_small": Architecture(
         partial(mlp, widths=(64, 32)), "MLP 64-32", source="", has_batchnorm=False
     ),
+    "residual_mlp": Architecture(
+        residual_mlp, "residual MLP 3 × 512", source="", has_batchnorm=False
+    ),
     "tinyten": Architecture(tinyten, "TinyTen", "tatro2020optimizing", has_batchnorm=True),
     **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_resnet(32, width) for width in (1, 2, 4)),
     **dict(_resnet_layernorm(20, width) for width in (1, 2, 4, 8, 16, 32)),
+    **dict(_vgg16_layernorm(width) for width in (8, 16, 32, 64, 128, 256)),
+    "vgg16_layernorm_4096": Architecture(
+        partial(vgg16_layernorm, hidden=4096),
+        "VGG16 (layer norm, 4096 units)",
+        source="ainsworth2023git",
+        has_batchnorm=False,
+    ),
 }
 
 

@@ -128,7 +128,7 @@ def never() -> bool:
     return False
 
 
-def silent(examples: int) -> None:
+def silent(count: int) -> None:
     """Report nothing."""
 
 
@@ -142,6 +142,7 @@ def fit(
     save_every: float = 20.0,
     out_of_time: Callable[[], bool] = never,
     progress: Callable[[int], None] = silent,
+    after_epoch: Callable[[int], None] = silent,
 ) -> History:
     """Minimise `objective` by the recipe; its learned tensors are updated in place.
 
@@ -155,6 +156,9 @@ def fit(
         Asked before every batch.
     progress
         Called with the number of examples newly done (at once with all of a resumed run's).
+    after_epoch
+        Called with the number of epochs done, each time one more is; a resumed run may call it
+        again for the last one.
 
     Raises
     ------
@@ -192,6 +196,7 @@ def fit(
         position = totals.at(position, batches.steps, clock.seconds())
         _refuse_non_finite(position, recipe)
         position = position.next_epoch()
+        after_epoch(position.epoch)
     return History(position.losses, position.accuracies, clock.seconds())
 
 

@@ -6,13 +6,16 @@ from torch import nn
 from torch.nn import functional
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.models.mlp import mlp
+from modeconn_lib.models.layers import LayerNorm2d
+from modeconn_lib.models.mlp import ResidualBlock, mlp, residual_mlp
 from modeconn_lib.models.registry import ARCHITECTURES, architecture
 from modeconn_lib.models.resnet import resnet
 from modeconn_lib.models.tinyten import tinyten
+from modeconn_lib.models.vgg import vgg16_layernorm
 
 CIFAR, TINY_IMAGENET, MNIST = (3, 32, 32), (3, 64, 64), (1, 28, 28)
-SMALL = [name for name in ARCHITECTURES if name.rpartition("_x")[2] not in ("4", "8", "16", "32")]
+LARGE = ("_x4", "_x8", "_x16", "_x32", "_w32", "_w64", "_w128", "_w256", "_4096")
+SMALL = [name for name in ARCHITECTURES if not name.endswith(LARGE)]
 
 
 def parameters(name: str, shape: tuple[int, int, int], classes: int) -> int:
@@ -41,6 +44,13 @@ def parameters(name: str, shape: tuple[int, int, int], classes: int) -> int:
         ("resnet20_layernorm_x8", CIFAR, 10, 18_600_586),
         ("resnet20_layernorm_x16", CIFAR, 10, 74_360_074),
         ("resnet20_layernorm_x32", CIFAR, 10, 297_355_786),
+        ("vgg16_layernorm_w8", CIFAR, 10, 240_594),
+        ("vgg16_layernorm_w16", CIFAR, 10, 957_210),
+        ("vgg16_layernorm_w32", CIFAR, 10, 3_818_538),
+        ("vgg16_layernorm_w64", CIFAR, 10, 15_253_578),
+        ("vgg16_layernorm_w128", CIFAR, 10, 60_973_194),
+        ("vgg16_layernorm_w256", CIFAR, 10, 243_810_570),
+        ("vgg16_layernorm_4096", CIFAR, 10, 33_646_666),  # "33.6 million"
     ],
 )
 def test_parameters_are_as_many_as_published(name, shape, classes, count):
@@ -160,6 +170,52 @@ def test_mlp_takes_any_widths():
         "fc.weight": (3, 6),
         "fc.bias": (3,),
     }
+
+
+def test_vgg16_is_the_published_sequence_of_layers():
+    network = vgg16_layernorm(CIFAR, 10, width=8)
+    marks = {nn.MaxPool2d: "M", nn.Flatten: "|", LayerNorm2d: "n", nn.ReLU: "r"}
+    text = " ".join(marks.get(type(layer)) or str(len(layer.weight)) for layer in network)
+    stages = [("8", 2), ("16", 2), ("32", 3), ("64", 3), ("64", 3)]
+    expected = " M ".join(" ".join([f"{n} n r"] * times) for n, times in stages)
+    assert text == f"{expected} M | 64 r 64 r 10"
+    convolutions = [layer for layer in network if isinstance(layer, nn.Conv2d)]
+    assert all(c.kernel_size == (3, 3) and c.padding == (1, 1) for c in convolutions)
+    assert network.norm1.eps == 1e-6
+
+
+def test_vgg16_starts_lecun_normal_with_zero_biases():
+    torch.manual_seed(0)
+    network = vgg16_layernorm(CIFAR, 10, width=16)
+    assert network.conv13.weight.std().item() == pytest.approx((128 * 9) ** -0.5, rel=0.02)
+    assert not network.conv1.bias.any()
+
+
+def test_vgg16_continues_a_small_image_by_its_edge_and_leaves_others_alone():
+    network = vgg16_layernorm((1, 28, 31), 10, width=1)
+    image = torch.arange(28 * 31.0).view(1, 1, 28, 31)
+    larger = network.border(image)
+    assert larger.shape == (1, 1, 32, 32)
+    assert torch.equal(larger[:, :, 2:30, :31], image)
+    assert larger[0, 0, 0, 5] == image[0, 0, 0, 5]
+    assert larger[0, 0, 31, 31] == image[0, 0, 27, 30]
+    assert not hasattr(vgg16_layernorm(CIFAR, 10, width=1), "border")
+
+
+def test_a_residual_mlp_has_one_stream():
+    network = residual_mlp((1, 2, 2), 3, width=5, blocks=2)
+    x = torch.randn(4, 1, 2, 2)
+    stream = network.fc1(x.flatten(1))
+    for block in (network.block1, network.block2):
+        stream = stream + block.fc2(block.fc1(stream).relu())
+    torch.testing.assert_close(network(x), network.fc(stream.relu()))
+    assert sum(isinstance(layer, ResidualBlock) for layer in network) == 2
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(0, 0), (8, -1)])
+def test_a_width_that_no_vgg_has_is_refused(width, hidden):
+    with pytest.raises(ValueError, match=rf"got width={width}, hidden={hidden}"):
+        vgg16_layernorm(CIFAR, 10, width, hidden)
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
