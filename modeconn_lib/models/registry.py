@@ -10,6 +10,7 @@ from functools import partial
 from torch import nn
 
 from modeconn_lib.core.errors import Refusal
+from modeconn_lib.core.hardware import torchvision
 from modeconn_lib.models.mlp import mlp, residual_mlp
 from modeconn_lib.models.resnet import resnet, resnet_layernorm
 from modeconn_lib.models.tinyten import tinyten
@@ -68,15 +69,31 @@ def _vgg16_layernorm(width: int) -> tuple[str, Architecture]:
     )
 
 
+def _mlp(width: int) -> tuple[str, Architecture]:
+    """Return the table row of an MLP with three layers of `width` units."""
+    build = partial(mlp, widths=(width,) * 3)
+    return f"mlp_w{width}", Architecture(build, f"MLP 3 × {width}", "", has_batchnorm=False)
+
+
+def _resnet50(shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return torchvision's ResNet50; its stem takes the channels that the images have."""
+    network: nn.Module = torchvision().models.resnet50(num_classes=classes)
+    if shape[0] != 3:
+        network.conv1 = nn.Conv2d(shape[0], 64, 7, stride=2, padding=3, bias=False)
+    return network
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "mlp": Architecture(mlp, "MLP 3 × 512", "ainsworth2023git", has_batchnorm=False),
     "mlp_small": Architecture(
         partial(mlp, widths=(64, 32)), "MLP 64-32", source="", has_batchnorm=False
     ),
+    **dict(_mlp(width) for width in (16, 32, 64, 128)),
     "residual_mlp": Architecture(
         residual_mlp, "residual MLP 3 × 512", source="", has_batchnorm=False
     ),
     "tinyten": Architecture(tinyten, "TinyTen", "tatro2020optimizing", has_batchnorm=True),
+    "resnet50": Architecture(_resnet50, "ResNet50", "he2016deep", has_batchnorm=True),
     **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_resnet(32, width) for width in (1, 2, 4)),
     **dict(_resnet_layernorm(20, width) for width in (1, 2, 4, 8, 16, 32)),

@@ -103,6 +103,11 @@ def test_tinyten_is_the_published_sequence_of_layers():
     assert network[:-3](torch.ones(2, *CIFAR)).shape == (2, 64, 6, 6)
 
 
+def test_resnet50_is_torchvisions_as_published():
+    assert parameters("resnet50", (3, 224, 224), 1000) == 25_557_032
+    assert parameters("resnet50", (1, 28, 28), 10) < parameters("resnet50", (3, 28, 28), 10)
+
+
 def test_tinyten_starts_xavier_normal_with_zero_biases():
     torch.manual_seed(0)
     network = tinyten(CIFAR, 10)
