@@ -158,3 +158,12 @@ def barrier(losses: Float[ndarray, " points"]) -> float:
     differ: the mean of the endpoints is subtracted, not their maximum.
     """
     return float(losses.max() - 0.5 * (losses[0] + losses[-1]))
+
+
+def excess(losses: Float[ndarray, " points"], t: Float[ndarray, " points"]) -> float:
+    r"""Return :math:`\max_t L(t) - ((1 - t) L(0) + t L(1))` in nats, at least 0.
+
+    Entezari et al. 2022, definition 1. Zero where the loss sags between its ends, also where these
+    differ; `barrier` is then half their difference.
+    """
+    return float((losses - (1 - t) * losses[0] - t * losses[-1]).max())
