@@ -40,7 +40,23 @@ def negative_l2(moments: CrossMoments) -> Float[Tensor, "units units"]:
     return -moments.squared_distance()
 
 
-SIMILARITIES: dict[str, Similarity] = {"correlation": correlation, "l2": negative_l2}
+def inner_product(moments: CrossMoments) -> Float[Tensor, "units units"]:
+    r"""Return the mean product of every pair of units, not centred (Git Re-Basin, equation 1).
+
+    .. math:: \arg\max_P \langle P, Z^{(A)} (Z^{(B)})^\top \rangle
+
+    The squared distances of a permutation's pairs and twice their products add up to the same
+    for every permutation, so this and `negative_l2` have the same best ones; the two differ in
+    what the report's objective means, and in which of equally good permutations is found.
+    """
+    return moments.second_moment()
+
+
+SIMILARITIES: dict[str, Similarity] = {
+    "correlation": correlation,
+    "l2": negative_l2,
+    "inner_product": inner_product,
+}
 
 
 @dataclass(frozen=True, slots=True)

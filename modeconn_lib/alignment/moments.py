@@ -1,6 +1,6 @@
 """How every unit of one network varies with every unit of another, in one pass.
 
-activations of A, activations of B  ->  CrossMoments  ->  correlation | squared distance
+activations of A, activations of B  ->  CrossMoments  ->  correlation | squared distance | product
 
 Nothing here knows about networks or layers; `activations` feeds it one site at a time.
 """
@@ -110,3 +110,20 @@ class CrossMoments:
         var_x, var_y = self.variances()
         spread = var_x[:, None] + var_y[None, :] - 2 * covariance
         return spread + (mean_x[:, None] - mean_y[None, :]).square()
+
+    def second_moment(self) -> Float[Tensor, "units units"]:
+        r"""Return :math:`\mathbb{E}[x_i y_j]`, not centred.
+
+        Git Re-Basin's :math:`Z^{(A)} (Z^{(B)})^\top` (equation 1), per sample.
+
+        Raises
+        ------
+        ValueError
+            If no sample was added.
+        """
+        if self.count < 1:
+            raise ValueError("a second moment needs at least 1 sample, got 0")
+        n, shift_x, shift_y = self.count, self.shift_x.double(), self.shift_y.double()
+        # (u + s)(v + r) = uv + ur + sv + sr, where u and v are the shifted units.
+        mean_u, mean_y = self.sum_x / n, self.sum_y / n + shift_y
+        return self.product / n + torch.outer(mean_u, shift_y) + torch.outer(shift_x, mean_y)

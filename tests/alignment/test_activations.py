@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from modeconn_lib.alignment.activations import (
+    SIMILARITIES,
     align_activations,
     apply,
-    correlation,
     gather_moments,
-    negative_l2,
+    inner_product,
 )
 from modeconn_lib.alignment.assignment import best_permutation
 from modeconn_lib.core.hardware import Machine
@@ -21,6 +21,7 @@ from modeconn_lib.core.params import params_of
 from modeconn_lib.core.seeds import generator
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.apply import identity, invert, permute, random_permutations
+from modeconn_lib.permutation.sites import activations
 from modeconn_lib.permutation.trace import trace
 from modeconn_lib.training.batchnorm import reestimate
 
@@ -48,7 +49,7 @@ def traced(request):
     return request.param, trace(module, torch.zeros(2, *SHAPE))
 
 
-@pytest.mark.parametrize("similarity", [correlation, negative_l2])
+@pytest.mark.parametrize("similarity", SIMILARITIES.values(), ids=SIMILARITIES.keys())
 @pytest.mark.parametrize("stage", ["pre", "post"])
 def test_a_planted_permutation_is_undone(traced, similarity, stage):
     name, found = traced
@@ -73,6 +74,26 @@ def test_a_network_is_already_aligned_with_itself(traced):
         assert group.correlation_after == pytest.approx(group.correlation_before)
     same = identity(found.spec)
     assert all(torch.equal(p, same[g]) for g, p in alignment.permutations.items())
+
+
+def test_the_best_inner_products_are_git_re_basins_over_all_images(traced):
+    name, found = traced
+    a, b = params_of(network(name, 1)), params_of(network(name, 2))
+    x = images()
+    alignment = align_activations(found, a, b, x, x[0], similarity=inner_product)
+    closest = align_activations(found, a, b, x, x[0], similarity=SIMILARITIES["l2"])
+    of_a, of_b = (activations(found, params, torch.cat(x)) for params in (a, b))
+    for group, p in alignment.permutations.items():
+        z_a, z_b = torch.cat(of_a[group]).double(), torch.cat(of_b[group]).double()
+        products = z_a.T @ z_b  # (units, units): equation (1), every sample at once
+        best, q = best_permutation(products), closest.permutations[group]
+        rows = torch.arange(len(p))
+        for other in (p, q):
+            assert float(products[rows, other].sum()) == pytest.approx(
+                float(products[rows, best].sum()), rel=1e-6
+            )
+    for group, report in zip(found.spec.sizes, alignment.groups, strict=True):
+        assert report.objective_after >= report.objective_before, group
 
 
 def test_dead_units_take_the_places_that_are_left():

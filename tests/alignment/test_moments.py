@@ -82,6 +82,42 @@ def test_many_samples_are_summed_in_float64():
     assert float(moments.square_x[0]) == 299_999
 
 
+@given(seed=SEED, units=st.integers(1, 8), batch=st.integers(1, 60), offset=st.floats(-5, 5))
+def test_the_second_moment_is_the_mean_product_whatever_the_batch_size(seed, units, batch, offset):
+    x, y = samples(seed, 60, units, offset)
+    wanted = x.double().T @ y.double() / 60
+    torch.testing.assert_close(feed(x, y, batch).second_moment(), wanted, rtol=1e-6, atol=1e-5)
+
+
+@given(seed=SEED, units=st.integers(1, 8), offset=st.floats(-5, 5))
+def test_distances_and_twice_the_products_add_up_to_the_squares(seed, units, offset):
+    x, y = samples(seed, 60, units, offset)
+    moments = feed(x, y, 20)
+    found = moments.squared_distance() + 2 * moments.second_moment()
+    squares = x.double().square().mean(0)[:, None] + y.double().square().mean(0)[None, :]
+    torch.testing.assert_close(found, squares, rtol=1e-5, atol=1e-5)
+
+
+def test_the_second_moment_of_swapped_samples_is_its_transpose():
+    x, y = samples(3, 50, 4, offset=2.0)
+    there, back = feed(x, y, 7).second_moment(), feed(y, x, 7).second_moment()
+    torch.testing.assert_close(there, back.T, rtol=1e-6, atol=1e-6)
+
+
+def test_the_second_moment_of_one_sample_is_its_product():
+    x, y = samples(4, 1, 3, offset=1.0)
+    wanted = torch.outer(x[0].double(), y[0].double())
+    assert torch.equal(feed(x, y, 1).second_moment(), wanted)
+
+
+def test_a_second_moment_of_nothing_is_refused():
+    x, y = samples(0, 1, 2)
+    zeros, product = torch.zeros(2).double(), torch.zeros(2, 2).double()
+    nothing = CrossMoments(0, x[0], y[0], zeros, zeros, zeros, zeros, product)
+    with pytest.raises(ValueError, match="a second moment needs at least 1 sample, got 0"):
+        nothing.second_moment()
+
+
 def test_one_sample_is_refused():
     with pytest.raises(ValueError, match="at least 2 samples, got 1"):
         feed(*samples(0, 1, 2), 1).correlation()
