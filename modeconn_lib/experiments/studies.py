@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from modeconn_lib.datasets.images import MissingData
 from modeconn_lib.experiments.parameters import Setting, parameters, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
@@ -110,9 +111,11 @@ def _recorded(
     out: dict[str, Study] = {}
     for profile_name in RECORDED:
         for candidate in settings(data, parameters(profile=profile_name, **choice), profiles):
-            found = {
-                label: store.get(task.key, task.step) for label, task in plan(candidate).items()
-            }
+            try:
+                tasks = plan(candidate)
+            except MissingData:  # keys name the images' content, which only their files tell
+                continue
+            found = {label: store.get(task.key, task.step) for label, task in tasks.items()}
             records = {label: record for label, record in found.items() if record is not None}
             if len(records) == len(found):
                 out.setdefault(subject_name(candidate), _study(name, candidate, records))

@@ -45,7 +45,9 @@ def along_path(
             panels.append(axes)
     what = " and ".join(QUANTITIES[quantity][0] for quantity in quantities)
     where = " and the ".join(SHAPES[shape] for shape in shapes)
-    alt = f"{what} along the {where} from A to B, unaligned and aligned: {'; '.join(studies)}"
+    names = dict.fromkeys(name for study in studies.values() for name in methods(study))
+    ways = ", ".join(method(name).words for name in names)
+    alt = f"{what} along the {where} from A to B ({ways}): {'; '.join(studies)}"
     return Picture(tuple(panels), alt)
 
 

@@ -63,16 +63,27 @@ class Method:
     words
         What legends call it.
     colour
-        Of Okabe and Ito's palette, whose colours differ for colour-blind readers, too.
+        Readable on light and dark pages; the first ones are of Okabe and Ito's palette, whose
+        colours differ for colour-blind readers, too.
     """
 
     words: str
     colour: str
 
 
+# Two names of one thing share its colour: unaligned and naive, matched by weights and merged so.
 METHODS: dict[str, Method] = {
     "unaligned": Method("unaligned", "#d55e00"),
     "aligned": Method("aligned", "#009e73"),
+    "naive": Method("naive", "#d55e00"),
+    "activations": Method("activation matching", "#0072b2"),
+    "weights": Method("weight matching", "#7c6fd6"),
+    "estimator": Method("straight-through estimator", "#cc79a7"),
+    "merged": Method("merged", "#7c6fd6"),
+    "ensemble": Method("ensemble of logits", "#b07a00"),
+    "full data": Method("trained on all data", "#7f8c2a"),
+    "A": Method("network A", "#2f8fb5"),
+    "B": Method("network B", "#c2557f"),
 }
 
 # How a path is drawn, whatever its colour.

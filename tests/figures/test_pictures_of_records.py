@@ -152,5 +152,5 @@ def test_the_interactive_figure_has_nothing_behind_it():
     ],
 )
 def test_a_picture_says_what_it_shows_and_of_what(picture):
-    assert re.search(r"unaligned and aligned: a study$", picture.alt)
+    assert re.search(r"unaligned(, | and )aligned\)?: a study$", picture.alt)
     assert picture._repr_html_().count("<svg style=") == len(picture.panels)
