@@ -1,0 +1,217 @@
+r"""Weight matching: bring B's units next to A's by looking at the weights alone.
+
+spec, A, B  ->  Costs  ->  one assignment after another, until none gains  ->  WeightMatching
+
+Coordinate descent over the groups of units (Git Re-Basin, algorithm 1): with all other groups held
+still, the best order of one group is a linear assignment problem. No data and no module is needed;
+what the tensors mean is the business of the spec.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from modeconn_lib.alignment.assignment import best_permutation
+from modeconn_lib.alignment.costs import Costs
+from modeconn_lib.core.params import Params, same_network
+from modeconn_lib.core.seeds import generator
+from modeconn_lib.permutation.apply import check_permutations, identity
+from modeconn_lib.permutation.spec import Permutations, PermutationSpec
+
+_WORKERS = 2  # an assignment keeps one core busy; more than one beside it find little to do
+
+
+@dataclass(frozen=True, slots=True)
+class WeightMatching:
+    r"""Permutations of B's units, and how much they gained.
+
+    Attributes
+    ----------
+    permutations
+        One for each group of the spec, on the CPU.
+    objective, start
+        :math:`\langle \theta_A, \pi(\theta_B) \rangle` for these permutations and for those that
+        the search began with, in float64.
+    objectives
+        What each random order of the groups arrived at.
+    sweeps
+        How often the best order went through the groups, those with nothing new left out.
+    seconds
+        Wall time of all orders together.
+    """
+
+    permutations: Permutations
+    objective: float
+    start: float
+    objectives: tuple[float, ...]
+    sweeps: int
+    seconds: float
+
+
+def learnable(module: nn.Module, params: Params) -> Params:
+    """Return the entries of `params` that training changes: no batch-norm statistics."""
+    names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    return {name: value for name, value in params.items() if name in names}
+
+
+def within(spec: PermutationSpec, params: Params) -> PermutationSpec:
+    """Return the spec without the spans of tensors that `params` lacks or that hold no floats.
+
+    Raises
+    ------
+    ValueError
+        If what is left does not fit `params`.
+    """
+    here = {name for name, value in params.items() if value.is_floating_point()}
+    spans = {
+        group: tuple(span for span in own if span.tensor in here)
+        for group, own in spec.spans.items()
+    }
+    part = PermutationSpec(spec.sizes, spans)
+    part.check(params)
+    return part
+
+
+@torch.no_grad()
+def match_weights(
+    spec: PermutationSpec,
+    a: Params,
+    b: Params,
+    *,
+    init: Permutations | None = None,
+    orders: int = 1,
+    seed: int = 0,
+    max_sweeps: int = 100,
+) -> WeightMatching:
+    r"""Return :math:`\pi` that makes :math:`\langle \theta_A, \pi(\theta_B) \rangle` large.
+
+    The same as making :math:`\|\theta_A - \pi(\theta_B)\|` small. What is found is best in each
+    group while the others stay, which need not be best of all (lemma 1: NP-hard). It is never
+    worse than the start.
+
+    Parameters
+    ----------
+    a, b
+        Every floating-point tensor counts: leave out batch-norm statistics (`learnable`). Spans of
+        tensors that are not here are passed over.
+    init
+        Where to begin; the identity if None.
+    orders
+        How many random orders of the groups are tried, each from `init`; the best is returned.
+    seed
+        Determines the orders.
+    max_sweeps
+        Each order ends after so many sweeps at the latest.
+
+    Raises
+    ------
+    ValueError
+        If the networks differ in names, shapes or dtypes, hold numbers that are not finite, or do
+        not fit the spec; or if there is no order to try.
+
+    References
+    ----------
+    Git Re-Basin (Ainsworth et al. 2023), section 3.2, algorithm 1.
+    """
+    started = time.monotonic()
+    if orders < 1:
+        raise ValueError(f"weight matching needs at least 1 order of the groups, got {orders}")
+    same_network(a, b)
+    begin = dict(identity(spec)) if init is None else {g: p.cpu() for g, p in init.items()}
+    check_permutations(spec, begin)
+    costs = Costs(within(spec, a), a, b)
+    start = _objective(costs, begin)
+    if not math.isfinite(start):
+        raise ValueError(f"weights must be finite, but <a, b> is {start}; a network holds NaN")
+    best, highest, best_sweeps, objectives = begin, start, 0, []
+    for order in range(orders):
+        found, sweeps = _descend(costs, begin, seed, order, max_sweeps)
+        reached = _objective(costs, found)
+        objectives.append(reached)
+        if reached > highest or (order == 0 and reached == highest):
+            best, highest, best_sweeps = found, reached, sweeps
+    seconds = time.monotonic() - started
+    return WeightMatching(best, highest, start, tuple(objectives), best_sweeps, seconds)
+
+
+def visits(groups: list[str], seed: int, order: int, sweep: int) -> list[str]:
+    """Return the order in which a sweep goes through the groups, from the seed alone."""
+    random = generator(seed, "weight matching", order, sweep)
+    return [groups[i] for i in torch.randperm(len(groups), generator=random).tolist()]
+
+
+def _descend(
+    costs: Costs, begin: Mapping[str, Tensor], seed: int, order: int, max_sweeps: int
+) -> tuple[dict[str, Tensor], int]:
+    """Go through the groups until none gains; return their permutations and the sweeps.
+
+    A visit waits for those of its neighbours that come before it in the sweep, and for nothing
+    else: what is found is what one visit after another finds.
+    """
+    found, sweep = dict(begin), 0
+    for group, p in begin.items():
+        costs.move(group, p)
+    near = {group: costs.neighbours(group) for group in begin}
+    stale = set(begin)
+
+    def visit(group: str, before: list[Future[None]]) -> None:
+        wait(before)
+        if group not in stale:
+            return
+        stale.discard(group)
+        p = _improve(costs, group, found[group])
+        if p is not None:
+            found[group] = p
+            stale.update(near[group])
+
+    with ThreadPoolExecutor(min(_WORKERS, torch.get_num_threads())) as pool:
+        while stale and sweep < max_sweeps:
+            made: dict[str, Future[None]] = {}
+            for group in visits(list(begin), seed, order, sweep):
+                before = [made[other] for other in near[group] if other in made]
+                made[group] = pool.submit(visit, group, before)
+            for future in made.values():
+                future.result()
+            sweep += 1
+    return found, sweep
+
+
+def _improve(costs: Costs, group: str, p: Tensor) -> Tensor | None:
+    """Move one group to its best order, the others held still; None if that gains nothing."""
+    table = costs.table(group)
+    q = best_permutation(table)
+    if group in costs.neighbours(group):
+        return _improve_twofold(costs, group, p, q)
+    rows = torch.arange(len(p))
+    before, after = (table[rows, x.to(table.device)] for x in (p, q))
+    if float((after - before).sum()) <= costs.rounding * float((before.abs() + after.abs()).sum()):
+        return None
+    costs.move(group, q)
+    return q
+
+
+def _improve_twofold(costs: Costs, group: str, p: Tensor, q: Tensor) -> Tensor | None:
+    """Move a group that is on two axes of a tensor to `q` if that does gain; else None.
+
+    The objective is quadratic in such a group, and its table only the slope at `p`.
+    """
+    tensors = costs.tensors(group)
+    before = costs.objective(tensors)
+    costs.move(group, q)
+    after = costs.objective(tensors)
+    if after - before > costs.rounding * (abs(before) + abs(after)):
+        return q
+    costs.move(group, p)
+    return None
+
+
+def _objective(costs: Costs, permutations: Mapping[str, Tensor]) -> float:
+    """Return the objective of the given permutations, which the costs then stand at."""
+    for group, p in permutations.items():
+        costs.move(group, p)
+    return costs.objective()
