@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.experiments import correlation_signature, learned_curves
+from modeconn_lib.experiments import correlation_signature, learned_curves, matching_methods
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
@@ -42,7 +42,7 @@ class Chapter:
 
 CHAPTERS: dict[str, Chapter] = {
     module.CHAPTER: Chapter(module.CHAPTER, module.plan, getattr(module, "PROFILES", None))
-    for module in (correlation_signature, learned_curves)
+    for module in (correlation_signature, learned_curves, matching_methods)
 }
 
 

@@ -6,7 +6,6 @@ The tasks that name them are built in `tasks`. A step that comes to mean somethi
 higher version there.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -29,7 +28,8 @@ from modeconn_lib.evaluation.along_path import (
     measure_path,
     uniform_average,
 )
-from modeconn_lib.experiments.work import Outcome, Work
+from modeconn_lib.experiments import matching_steps, merging_steps
+from modeconn_lib.experiments.work import Outcome, Step, Work
 from modeconn_lib.paths.curves import Curve, bezier, midpoint, segment
 from modeconn_lib.paths.fit import LearnCurve
 from modeconn_lib.permutation.apply import permute
@@ -186,7 +186,9 @@ def _on(work: Work) -> Protocol:
     )
 
 
-STEPS: dict[str, Callable[[Work], Outcome]] = {
+STEPS: dict[str, Step] = {
+    **matching_steps.STEPS,
+    **merging_steps.STEPS,
     "endpoint": train_endpoint,
     "alignment": align,
     "curve": learn_curve,

@@ -151,3 +151,6 @@ def _trace(name: str, shape: tuple[int, int, int], classes: int) -> Traced:
     """Trace an architecture once per process; its symmetries do not depend on its weights."""
     module = architecture(name).build(shape, classes)
     return trace(module.eval(), torch.zeros(2, *shape))
+
+
+Step = Callable[[Work], Outcome]
