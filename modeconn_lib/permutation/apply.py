@@ -26,10 +26,18 @@ def permute(params: Params, spec: PermutationSpec, permutations: Permutations) -
     """
     check_permutations(spec, permutations)
     out = dict(params)
-    for (tensor, axis), claims in spec.by_axis().items():
-        index = _axis_index(out[tensor].shape[axis], claims, permutations)
-        out[tensor] = _gather(out[tensor], axis, index)
+    permute_inside(out, spec, permutations)
     return out
+
+
+def permute_inside(params: Params, spec: PermutationSpec, permutations: Permutations) -> None:
+    """Put permuted tensors into the dictionary, one by one in the place of the old ones.
+
+    For networks that memory has no room for twice; nothing is checked, no tensor is written to.
+    """
+    for (tensor, axis), claims in spec.by_axis().items():
+        index = _axis_index(params[tensor].shape[axis], claims, permutations)
+        params[tensor] = _gather(params[tensor], axis, index)
 
 
 def _axis_index(
@@ -60,8 +68,24 @@ def identity(spec: PermutationSpec) -> dict[str, Int[Tensor, " _"]]:
 def random_permutations(
     spec: PermutationSpec, generator: torch.Generator
 ) -> dict[str, Int[Tensor, " _"]]:
-    """Return one uniformly random permutation for each group."""
-    return {group: torch.randperm(n, generator=generator) for group, n in spec.sizes.items()}
+    """Return uniformly random permutations: one for each group, within blocks for nested ones."""
+    out: dict[str, Int[Tensor, " _"]] = {}
+
+    def draw(group: str) -> None:
+        size, outer = spec.sizes[group], spec.inside.get(group)
+        if group in out:
+            return
+        if outer is None:
+            out[group] = torch.randperm(size, generator=generator)
+            return
+        draw(outer)
+        blocks = len(out[outer])
+        each = [torch.randperm(size // blocks, generator=generator) for _ in range(blocks)]
+        out[group] = (out[outer][:, None] * (size // blocks) + torch.stack(each)).flatten()
+
+    for group in spec.sizes:
+        draw(group)
+    return {group: out[group] for group in spec.sizes}
 
 
 def compose(p: Permutations, q: Permutations) -> dict[str, Int[Tensor, " _"]]:
@@ -105,4 +129,12 @@ def check_permutations(spec: PermutationSpec, permutations: Permutations) -> Non
             raise ValueError(
                 f"group {group!r} has {size} units, but its permutation (shape {tuple(p.shape)}) "
                 f"does not hold each of 0..{size - 1} once"
+            )
+    for group, outer in spec.inside.items():
+        each = spec.sizes[group] // spec.sizes[outer]
+        blocks = permutations[outer].cpu().repeat_interleave(each)
+        if not torch.equal(permutations[group].cpu() // each, blocks):
+            raise ValueError(
+                f"group {group!r} is inside {outer!r}, but its permutation does not move blocks of "
+                f"{each} units as that of {outer!r} does; `nested.assign` finds some that do"
             )

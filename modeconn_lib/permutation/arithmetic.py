@@ -6,6 +6,7 @@ Arguments come in the order of ATen's signatures; a rule takes what it needs and
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,24 +38,63 @@ def pointwise(relations: Relations, out: Out, *args: Any, **kwargs: Any) -> Valu
                 relations.equate(found[moved.axes], moved, "")
             else:
                 found[moved.axes] = moved
+    labels = _nested(relations, out, list(found.values()))
+    kept = [label for label in labels if _stays(relations, out, label, operands)]
+    return replace(out.value(*kept), repeated=_repeated(out, operands))
+
+
+def _repeated(out: Out, operands: list[Value]) -> frozenset[int]:
+    """Return the axes along which no operand has entries that differ."""
+    differ = {
+        axis + len(out.shape) - len(value.shape)
+        for value in operands
+        for axis, n in enumerate(value.shape)
+        if n != 1 and axis not in value.repeated
+    }
+    return frozenset(a for a, n in enumerate(out.shape) if n != 1 and a not in differ)
+
+
+def _nested(relations: Relations, out: Out, labels: list[Label]) -> list[Label]:
+    """Let labels of some of another label's axes be its blocks; pin those that overlap else."""
     kept = []
-    for axes, label in found.items():
-        clash = next((v for v in operands if _fixes(v, axes, len(out.shape))), None)
-        overlaps = any(set(axes) & set(other) for other in found if other != axes)
-        if clash is not None or overlaps:
-            source = "differently split axes" if clash is None else clash.source
-            relations.pin(label, f"meets {source} in {out.name}")
-        else:
+    for label in labels:
+        rest = [other for other in labels if other is not label]
+        overlapping = [other for other in rest if set(label.axes) & set(other.axes)]
+        wider = [other for other in overlapping if set(label.axes) < set(other.axes)]
+        for other in wider:
+            relations.nest(label, other)
+        if any(
+            not set(label.axes) < set(o.axes) and not set(o.axes) < set(label.axes)
+            for o in overlapping
+        ):
+            relations.pin(label, f"meets differently split axes in {out.name}")
+        elif not wider:
             kept.append(label)
-    return out.value(*kept)
+    return kept
 
 
-def _fixes(value: Value, axes: tuple[int, ...], ndim: int) -> bool:
-    """Return whether the value has entries of its own, without the same label, along `axes`."""
-    own = tuple(a - (ndim - len(value.shape)) for a in axes)
-    if all(a < 0 or value.shape[a] == 1 for a in own):
-        return False
-    return all(label.axes != own for label in value.labels)
+def _stays(relations: Relations, out: Out, label: Label, operands: list[Value]) -> bool:
+    """Hold a label against operands with entries of their own along its axes; False if pinned."""
+    for value in operands:
+        own = _own_axes(value, label.axes, len(out.shape))
+        if own == label.axes:
+            relations.pin(label, f"meets {value.source} in {out.name}")
+            return False
+        if own:  # heads times positions: only what is at the same position can be exchanged
+            places = np.indices(label.ids.shape)[[label.axes.index(axis) for axis in own]]
+            sizes = [label.ids.shape[label.axes.index(axis)] for axis in own]
+            relations.distinguish(label, np.ravel_multi_index(tuple(places), tuple(sizes)))
+    return True
+
+
+def _own_axes(value: Value, axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    """Return which of `axes` the value has entries along that are not labelled."""
+    shift = ndim - len(value.shape)
+    labelled = {a + shift for label in value.labels for a in label.axes}
+    equal = {a + shift for a in value.repeated}
+    return tuple(
+        a for a in axes if a >= shift and value.shape[a - shift] != 1 and a not in labelled | equal
+    )
 
 
 def linear(
@@ -66,21 +106,6 @@ def linear(
     if bias is not None:
         meet(relations, out, weight, 0, bias, 0)
     return out.value(*others(x, -1), along(label, len(out.shape) - 1))
-
-
-def matmul(relations: Relations, out: Out, x: Value, y: Value) -> Value:
-    """Matrix product of the last two axes; the axes before them broadcast."""
-    if len(y.shape) < 2 or len(x.shape) < 2:
-        return unknown(relations, out, x, y)
-    meet(relations, out, x, -1, y, -2)
-    rows = Value((*x.shape[:-1], 1), others(x, -1), x.dynamic)
-    columns = Value((*y.shape[:-2], 1, y.shape[-1]), others(y, -2), y.dynamic)
-    return pointwise(relations, out, rows, columns)
-
-
-def addmm(relations: Relations, out: Out, bias: Value, x: Value, y: Value, **_: Any) -> Value:
-    """Matrix product with a bias: bias + x y."""
-    return pointwise(relations, out, bias, matmul(relations, out, x, y))
 
 
 def conv(relations: Relations, out: Out, x: Value, weight: Value, *rest: Any) -> Value:
@@ -124,12 +149,17 @@ def _grouped(relations: Relations, out: Out, x: Value, weight: Value, groups: in
     if source.ids.size == groups == target.ids.size:
         relations.equate(source, target, "")
         return
-    unit = relations.fresh(0, groups)
-    for label in (source, target):
-        ids, slots = label.ids.reshape(groups, -1), label.slots.reshape(groups, -1)
-        owner, place = np.indices(ids.shape)
-        inner = relations.within(np.zeros_like(ids), place)
-        relations.edges.append((unit.ids[owner].ravel(), inner.ravel(), ids.ravel(), slots.ravel()))
+    unit = relations.fresh(1, groups)
+    ids, slots = source.ids.reshape(groups, -1), source.slots.reshape(groups, -1)
+    owner, place = np.indices(ids.shape)
+    inner = relations.within(np.zeros_like(ids), place)
+    relations.edges.append((unit.ids[owner].ravel(), inner.ravel(), ids.ravel(), slots.ravel()))
+    relations.nest(unit, _in_groups(target, groups))
+
+
+def _in_groups(label: Label, groups: int) -> Label:
+    """Return the label of a channel axis that is split into groups and channels within them."""
+    return Label((1, 2), label.ids.reshape(groups, -1), label.slots.reshape(groups, -1))
 
 
 def channel_norm(relations: Relations, out: Out, x: Value, *args: Any) -> Value:
@@ -170,11 +200,11 @@ def group_norm(
     bias: Value | None = None,
     *_: Any,
 ) -> Value:
-    """Channels can be exchanged within their group."""
+    """Channels can be exchanged within their group, and groups with all their channels."""
     channel_norm(relations, out, x, weight, bias)
     label = alone(relations, x, 1)
     if label is not None and groups > 1:
-        relations.distinguish(label, np.arange(label.ids.size) * groups // label.ids.size)
+        relations.contain(_in_groups(label, groups), [1])
     return out.value(*x.labels)
 
 
@@ -182,8 +212,9 @@ def normalise(relations: Relations, out: Out, x: Value, axes: Sequence[int]) -> 
     """Divide by a sum over axes, and the like: the order of entries there does not matter."""
     within = {axis % len(x.shape) for axis in axes}
     for label in x.labels:
-        if within & set(label.axes) and not within >= set(label.axes):
-            relations.pin(label, f"is combined in part by {out.name}")
+        rest = [axis for axis in label.axes if axis not in within]
+        if len(rest) < len(label.axes) and rest:
+            relations.contain(label, rest)
     return out.value(*x.labels)
 
 
@@ -200,12 +231,24 @@ def reduction(
     if isinstance(dim, bool):  # aten.var(x, unbiased), over all axes
         dim = None
     axes = {a % ndim for a in ([dim] if isinstance(dim, int) else dim or range(ndim))}
-    normalise(relations, out, x, sorted(axes))  # a part of a label's axes cannot be reduced
-    labels = tuple(label for label in x.labels if not axes & set(label.axes))
+    labels: tuple[Label, ...] = ()
+    for label in x.labels:
+        rest = [axis for axis in label.axes if axis not in axes]
+        if len(rest) == len(label.axes):
+            labels += (label,)
+        elif rest:
+            labels += (relations.contain(label, rest),)
     if len(out.shape) < ndim:
         for axis in sorted(axes, reverse=True):
             labels = without(labels, axis)
     return out.value(*labels)
+
+
+def vector_norm(
+    relations: Relations, out: Out, x: Value, _: Any = 2, dim: Any = None, *__: Any, **___: Any
+) -> Value:
+    """Norm over axes: aten.linalg_vector_norm(x, ord, dim)."""
+    return reduction(relations, out, x, dim)
 
 
 def pooling(relations: Relations, out: Out, x: Value, *_: Any, **__: Any) -> Value:

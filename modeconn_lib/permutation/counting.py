@@ -9,6 +9,7 @@ scales, which symmetries of other kinds change, are not counted.
 import math
 from collections.abc import Iterable, Mapping
 
+from modeconn_lib.permutation.nested import shuffles
 from modeconn_lib.permutation.spec import PermutationSpec
 
 _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # inner channels and blocks of ResNet50's stages
@@ -26,9 +27,11 @@ PUBLISHED_LAYERS: Mapping[str, tuple[int, ...]] = {
 def log10_symmetries(spec: PermutationSpec) -> float:
     r"""Return :math:`\log_{10} \prod_g n_g!`, the number of orders of all groups together.
 
-    Layers that must be permuted alike (a residual stream) are one group and count once.
+    Layers that must be permuted alike (a residual stream) are one group and count once. A group
+    inside blocks counts once for each block.
     """
-    return sum(math.lgamma(units + 1) for units in spec.sizes.values()) / math.log(10)
+    counts = shuffles(spec).values()
+    return sum(times * math.lgamma(units + 1) for times, units in counts) / math.log(10)
 
 
 def published_count(sizes: Iterable[int]) -> int:

@@ -14,7 +14,13 @@ from torch import Tensor, fx
 
 from modeconn_lib.core.params import Params, same_network
 from modeconn_lib.core.seeds import generator
-from modeconn_lib.permutation.apply import permute, random_permutations
+from modeconn_lib.permutation.apply import (
+    check_permutations,
+    invert,
+    permute,
+    permute_inside,
+    random_permutations,
+)
 from modeconn_lib.permutation.labels import Label, Value
 from modeconn_lib.permutation.places import Labelled
 from modeconn_lib.permutation.spec import Permutations
@@ -42,8 +48,20 @@ def check_equivalence(
     NotEquivalent
         If it is more than rounding, naming the first node of the graph that differs.
     """
-    permuted = permute(params, traced.spec, permutations)
-    return check_permuted(traced, params, permuted, permutations, x)
+    check_permutations(traced.spec, permutations)
+    return _check_owned(traced, _double(params), permutations, x)
+
+
+def _check_owned(traced: Traced, own: Params, permutations: Permutations, x: Tensor) -> float:
+    """Check a network in float64 that nobody else needs: large ones are held once, not twice."""
+    before = _all_outputs(traced, own, x)
+    permute_inside(own, traced.spec, permutations)
+    worst = max(map(_difference, before, _all_outputs(traced, own, x)))
+    if worst <= TOLERANCE:
+        return worst
+    return check_permuted(
+        traced, permute(own, traced.spec, invert(permutations)), own, permutations, x
+    )
 
 
 def check_permuted(
@@ -60,8 +78,9 @@ def check_permuted(
     """
     same_network(a, b)
     error = 0.0
-    for labelled in (traced.evaluation, *([traced.training] if traced.training else [])):
-        pairs = zip(_outputs(labelled, a, x), _outputs(labelled, b, x), strict=True)
+    a, b = _double(a), _double(b)
+    for labelled in traced.modes:
+        pairs = zip(_outputs(traced, labelled, a, x), _outputs(traced, labelled, b, x), strict=True)
         worst = max(_difference(y, z) for y, z in pairs)
         if worst > TOLERANCE:
             where, difference = _first_difference(traced, labelled, a, b, permutations, x)
@@ -83,26 +102,39 @@ def verify_spec(traced: Traced, like: Params, x: Tensor, seed: int = 0) -> float
     Parameters
     ----------
     like
-        Parameters whose names and shapes are taken.
+        Parameters whose names and shapes are taken; those of numbers may be on the meta device.
 
     Raises
     ------
     NotEquivalent
         If the spec is not a symmetry of the network.
+    ValueError
+        If a table of integers, whose values matter, is on the meta device.
     """
     drawn = generator(seed, "verify_spec")
-    params = {name: _random_like(value, drawn) for name, value in like.items()}
-    return check_equivalence(traced, params, random_permutations(traced.spec, drawn), x)
+    params = {name: _random_like(name, value, drawn, x.device) for name, value in like.items()}
+    return _check_owned(traced, params, random_permutations(traced.spec, drawn), x)
 
 
-def _random_like(value: Tensor, drawn: torch.Generator) -> Tensor:
+def _random_like(name: str, value: Tensor, drawn: torch.Generator, device: torch.device) -> Tensor:
     """Draw a kernel that keeps the size of signals, or a vector that may be a variance."""
     if not value.is_floating_point():
-        return value
+        if value.is_meta and value.numel() > 1:
+            raise ValueError(
+                f"{name!r} holds integers, which cannot be drawn, on the meta device; build the "
+                "network on a device that has memory"
+            )
+        return torch.zeros_like(value, device=device) if value.is_meta else value
+    device = device if value.is_meta else value.device
     if value.ndim < 2:
-        return (torch.rand(value.shape, generator=drawn) + 0.5).to(value.device)
+        return (torch.rand(value.shape, generator=drawn) + 0.5).to(device, torch.float64)
     kernel = torch.empty(value.shape).normal_(std=value[0].numel() ** -0.5, generator=drawn)
-    return kernel.to(value.device)
+    return kernel.to(device, torch.float64)
+
+
+def _double(params: Params) -> Params:
+    """Return the network in float64; tensors that are so already are not copied."""
+    return {n: v.double() if v.is_floating_point() else v for n, v in params.items()}
 
 
 class _Double(fx.Interpreter):
@@ -123,21 +155,26 @@ def _wider(item: Any) -> Any:
     return torch.float64 if isinstance(item, torch.dtype) and item.is_floating_point else item
 
 
-def _interpreter(labelled: Labelled, params: Params, x: Tensor) -> tuple[_Double, list[Tensor]]:
-    """Return the interpreter of a graph and its arguments: copies, as training writes to some."""
-    double = {
-        n: v.to(torch.float64 if v.is_floating_point() else v.dtype, copy=True)
-        for n, v in params.items()
-    }
-    return _Double(labelled.graph.module), labelled.graph.arguments(double, x.double())
+def _interpreter(
+    traced: Traced, labelled: Labelled, params: Params, x: Tensor
+) -> tuple[_Double, list[Tensor]]:
+    """Return the interpreter of a graph and its arguments: copies for training, which writes."""
+    if labelled is traced.training:
+        params = {name: value.clone() for name, value in params.items()}
+    return _Double(labelled.graph.module), labelled.graph.arguments(params, x.double())
 
 
 @torch.no_grad()
-def _outputs(labelled: Labelled, params: Params, x: Tensor) -> list[Tensor]:
+def _outputs(traced: Traced, labelled: Labelled, params: Params, x: Tensor) -> list[Tensor]:
     """Run the network in float64, which autocast leaves alone."""
-    interpreter, arguments = _interpreter(labelled, params, x)
+    interpreter, arguments = _interpreter(traced, labelled, params, x)
     result = interpreter.run(*arguments)
     return [y for y in result if isinstance(y, Tensor)]
+
+
+def _all_outputs(traced: Traced, params: Params, x: Tensor) -> list[Tensor]:
+    """Return the outputs of the network in every mode that was traced."""
+    return [y for labelled in traced.modes for y in _outputs(traced, labelled, params, x)]
 
 
 @torch.no_grad()
@@ -150,7 +187,7 @@ def _first_difference(
         node.name: f"the parameter {name!r}"
         for node, name in zip(inputs, labelled.graph.names, strict=False)
     }
-    pairs = zip(_values(labelled, a, x), _values(labelled, b, x), strict=True)
+    pairs = zip(_values(traced, labelled, a, x), _values(traced, labelled, b, x), strict=True)
     for (name, y), (_, z) in pairs:
         known = labelled.values.get(name)
         if known is not None and traced.groups.keys() != permutations.keys():
@@ -161,9 +198,11 @@ def _first_difference(
     return "the output", float("nan")
 
 
-def _values(labelled: Labelled, params: Params, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+def _values(
+    traced: Traced, labelled: Labelled, params: Params, x: Tensor
+) -> Iterator[tuple[str, Tensor]]:
     """Run the network one node at a time, giving every tensor it computes."""
-    interpreter, arguments = _interpreter(labelled, params, x)
+    interpreter, arguments = _interpreter(traced, labelled, params, x)
     interpreter.args_iter = iter(arguments)
     for node in labelled.graph.module.graph.nodes:
         value = interpreter.env[node] = interpreter.run_node(node)

@@ -81,12 +81,23 @@ def export(module: nn.Module, example: Tensor) -> Graph:
     """
     if len(example) < 2:
         raise ValueError(f"tracing needs an example of at least 2 inputs, got {len(example)}")
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), _plain_attention():
         warnings.simplefilter("ignore")  # torch.export warns about its own deprecated internals
         program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim.AUTO},))
         if not _make_functional(program.graph):
             program = program.run_decompositions({})
     return _as_function(program)
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Let nn.MultiheadAttention call the operators that it is made of, not one for all of them."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextlib.contextmanager

@@ -11,10 +11,14 @@ here: related ids become units only when the whole graph has been read.
 A slot tells apart the entries of one unit: a channel that is flattened from an h x w map
 fills h * w entries, which all have the channel's id, and slots 1 .. h * w. Slot 0 is no slot.
 
+Entries can also be *inside* a block: the dimensions of a head of attention are exchangeable among
+themselves, and the heads among each other, each with all that is inside.
+
 Nothing here knows an operator.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,12 +72,15 @@ class Value:
         Axes whose size changes with the number of samples.
     source
         What an axis without label is, for the reasons of pins.
+    repeated
+        Axes along which all entries are equal: an axis of size 1 that was expanded.
     """
 
     shape: tuple[int, ...]
     labels: tuple[Label, ...] = ()
     dynamic: frozenset[int] = frozenset()
     source: str = "an axis that is fixed"
+    repeated: frozenset[int] = frozenset()
 
     def label(self, axis: int) -> Label | None:
         """Return the label that contains `axis` (which may count from the end)."""
@@ -91,6 +98,9 @@ class Relations:
         Number of ids given out.
     edges
         (ids, slots, ids, slots) of entries that move together, one item per relation.
+    inside
+        (ids, slots, ids, slots) of blocks and of entries inside them: where a block goes, its
+        entries go, in any order.
     pins
         (ids, reason) of entries that must stay.
     sightings
@@ -100,6 +110,7 @@ class Relations:
 
     count: int = 0
     edges: list[tuple[Ids, Ids, Ids, Ids]] = field(default_factory=list)
+    inside: list[tuple[Ids, Ids, Ids, Ids]] = field(default_factory=list)
     pins: list[tuple[Ids, str]] = field(default_factory=list)
     sightings: list[tuple[Ids, Ids]] = field(default_factory=list)
     _slots: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -134,6 +145,35 @@ class Relations:
     def distinguish(self, label: Label, classes: Ids) -> None:
         """Note that only entries of the same class can replace each other."""
         self.sightings.append((label.ids.ravel(), classes.ravel()))
+
+    def nest(self, outer: Label, inner: Label) -> None:
+        """Let `outer`'s entries, along some of `inner`'s axes, be blocks of `inner`'s."""
+        index = tuple(slice(None) if axis in outer.axes else None for axis in inner.axes)
+        ids = np.broadcast_to(outer.ids[index], inner.ids.shape).ravel()
+        slots = np.broadcast_to(outer.slots[index], inner.ids.shape).ravel()
+        self.inside.append((ids, slots, inner.ids.ravel(), inner.slots.ravel()))
+
+    def contain(self, label: Label, axes: Sequence[int]) -> Label:
+        """Return a label of `axes`, some of the label's, whose units are blocks of its entries.
+
+        This is what an operator leaves that treats the other axes as one, in any order, and
+        these axes each on its own: a sum over the dimensions of every head.
+        """
+        places = [label.axes.index(axis) for axis in axes]
+        front = list(range(len(places)))
+        ids, slots = (np.moveaxis(x, places, front) for x in (label.ids, label.slots))
+        shape = ids.shape[: len(places)]
+        entries = ids.reshape(math.prod(shape), -1) * (1 + len(self._parents))
+        rows = np.sort(entries + slots.reshape(len(entries), -1), axis=1)
+        # Rows of the same entries are the same block: the heads of every sample of a batch.
+        different, row = np.unique(rows, axis=0, return_inverse=True)
+        order = np.unique(row, return_index=True)[1].argsort().argsort()
+        block = self.fresh(0, len(different))
+        outer = Label(
+            tuple(axes), block.ids[order[row.ravel()]].reshape(shape), np.zeros(shape, int)
+        )
+        self.nest(outer, label)
+        return outer
 
     def within(self, slots: Ids, positions: Ids) -> Ids:
         """Return the slots of the entries at `positions` within the entries `slots`."""

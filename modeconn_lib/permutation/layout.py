@@ -6,6 +6,7 @@ Arguments come in the order of ATen's signatures; a rule takes what it needs and
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from modeconn_lib.permutation.arithmetic import pointwise
 from modeconn_lib.permutation.labels import Ids, Label, Relations, Value, without
 from modeconn_lib.permutation.reshape import reshape
-from modeconn_lib.permutation.rule import Out, alone, others, pin_axes
+from modeconn_lib.permutation.rule import Out, alone, others, pin_axes, unknown, values_in
 
 
 def pad(relations: Relations, out: Out, x: Value, widths: Sequence[int], *_: Any) -> Value:
@@ -45,6 +46,11 @@ def transpose(relations: Relations, out: Out, x: Value, i: int = 0, j: int = 1) 
 def expand(relations: Relations, out: Out, x: Value, *_: Any, **__: Any) -> Value:
     """Repeat axes of size 1, and prepend axes."""
     return pointwise(relations, out, x)
+
+
+def copy(relations: Relations, out: Out, _: Value, source: Value, *__: Any) -> Value:
+    """The source in the place of what was there."""
+    return pointwise(relations, out, source)
 
 
 def concatenate(relations: Relations, out: Out, parts: Sequence[Value], dim: int = 0) -> Value:
@@ -80,9 +86,66 @@ def take(relations: Relations, out: Out, x: Value, axis: int, index: Ids) -> Val
 
 def slice_(relations: Relations, out: Out, x: Value, dim: int = 0, *bounds: Any) -> Value:
     """Every step-th entry from start to stop along one axis."""
+    return take(relations, out, x, dim, _stretch(x.shape[dim], bounds))
+
+
+def _stretch(size: int, bounds: Sequence[int | None]) -> Ids:
+    """Return the entries of an axis that a slice takes."""
     start, *rest = bounds or (None,)
     stop, step = (*rest, None, None)[:2]
-    return take(relations, out, x, dim, np.arange(x.shape[dim])[slice(start, stop, step)])
+    return np.arange(size)[slice(start, stop, step)]
+
+
+def slice_scatter(
+    relations: Relations, out: Out, x: Value, source: Value, dim: int = 0, *bounds: Any
+) -> Value:
+    """Some entries along one axis replaced by others: what is before, in and after the slice."""
+    axis = dim % len(x.shape)
+    within = _stretch(x.shape[axis], bounds)
+    if not within.size or not (x.labels or source.labels):
+        return x
+    if np.any(np.diff(within) != 1):
+        return unknown(relations, out, x, source)
+    parts = [_piece(relations, out, x, axis, slice(None, within[0])), source]
+    parts.append(_piece(relations, out, x, axis, slice(within[-1] + 1, None)))
+    return concatenate(relations, out, [part for part in parts if part.shape[axis]], axis)
+
+
+def _piece(relations: Relations, out: Out, x: Value, axis: int, which: slice) -> Value:
+    """Return a stretch of one axis, with a shape of its own."""
+    entries = np.arange(x.shape[axis])[which]
+    shape = tuple(len(entries) if a == axis else n for a, n in enumerate(x.shape))
+    return take(relations, replace(out, shape=shape), x, axis, entries)
+
+
+def index(relations: Relations, out: Out, x: Value, indices: Sequence[Value | None]) -> Value:
+    """Entries of one axis looked up by number: a table of positions, which stays."""
+    found = [axis for axis, index in enumerate(indices) if index is not None]
+    if len(found) != 1:
+        return unknown(relations, out, x, *values_in(indices))
+    (numbers,), (axis,) = values_in(indices), found
+    more, why = len(numbers.shape) - 1, "is looked up by number in"
+    pin_axes(relations, out, x, [axis], why)
+    pin_axes(relations, out, numbers, range(len(numbers.shape)), why)
+    return out.value(
+        *(label.on(*(a + more * (a > axis) for a in label.axes)) for label in others(x, axis))
+    )
+
+
+def embedding(relations: Relations, out: Out, table: Value, numbers: Value, *_: Any) -> Value:
+    """Rows of a table, looked up by number."""
+    return index(relations, out, table, [numbers])
+
+
+def roll(
+    relations: Relations, out: Out, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()
+) -> Value:
+    """Shift axes cyclically."""
+    if not dims:
+        return unknown(relations, out, x)
+    for shift, dim in zip(shifts, dims, strict=True):
+        x = take(relations, out, x, dim, np.roll(np.arange(x.shape[dim]), shift))
+    return x
 
 
 def flip(relations: Relations, out: Out, x: Value, dims: Sequence[int]) -> Value:

@@ -77,23 +77,50 @@ class Pinned:
 def named(
     units: Units, graphs: Sequence[Labelled], parameters: Mapping[str, Value]
 ) -> dict[str, int]:
-    """Name each group after the module whose weight first gives its units."""
+    """Name each group after the module whose weight first gives its units.
+
+    Blocks that have no entries of parameters of their own are named after what is in them.
+    """
     owner = {
         int(label.ids.flat[0]): name for name, value in parameters.items() for label in value.labels
     }
     starts = np.array(sorted(owner))
-    names: dict[str, int] = {}
-    for node, label in (pair for labelled in graphs for pair in labelled.labels()):
+    end = 1 + max(
+        (int(label.ids.max()) for value in parameters.values() for label in value.labels),
+        default=-1,
+    )
+    computed = [pair for labelled in graphs for pair in labelled.labels()]
+    # What only parameters show comes last: the inner axis of a weight that is a product of two.
+    given = [(name, label) for name, value in parameters.items() for label in value.labels]
+    names: dict[int, str] = {}
+    for _, label in [*computed, *given]:
         groups = units.groups_of(label)
         for group in units.present(label):
-            if group in names.values():
+            if group in names:
                 continue
             first = label.ids[groups == group][0]
+            first = first if first < end else units.lowest[units.unit[first]]
+            if first >= end:
+                continue
             tensor = owner[int(starts[np.searchsorted(starts, first, "right") - 1])]
             name = tensor.rpartition(".")[0] or tensor
-            offset = units.spans(group, label, node.name)[0].offset
-            names[name if name not in names else f"{name}[{offset}:]"] = group
-    return names
+            offset = units.spans(group, label, "")[0].offset
+            names[group] = name if name not in names.values() else f"{name}[{offset}:]"
+    return _with_blocks(units, names)
+
+
+def _with_blocks(units: Units, names: Mapping[int, str]) -> dict[str, int]:
+    """Return the groups by name, with those of unnamed blocks before what is first in them."""
+    out: dict[str, int] = {}
+    for group, name in names.items():
+        chain = [group]
+        while chain[-1] in units.outer:
+            chain.append(units.outer[chain[-1]])
+        for block in reversed(chain[1:]):
+            if block not in names and block not in out.values():
+                out[f"{name} blocks"] = block
+        out[name] = group
+    return out
 
 
 def spans(

@@ -22,14 +22,19 @@ _INPUT = "the network's input"
 
 
 def label_parameters(relations: Relations, tensors: Mapping[str, Tensor]) -> dict[str, Value]:
-    """Give every axis entry of every tensor an id; tensors that share memory share their ids."""
+    """Give every axis entry of every tensor an id; tensors that share memory share their ids.
+
+    Integers, which number positions, have none.
+    """
     values: dict[str, Value] = {}
-    known: dict[tuple[int, tuple[int, ...]], Value] = {}
+    known: dict[tuple[Any, ...], Value] = {}
     for name, tensor in tensors.items():
         shape = tuple(tensor.shape)
-        key = (tensor.data_ptr(), shape)
+        # Not data_ptr(), which is 0 for all tensors on the meta device.
+        key = (tensor.untyped_storage()._cdata, tensor.storage_offset(), shape)
         if key not in known or not tensor.numel():
-            labels = [relations.fresh(axis, n) for axis, n in enumerate(shape) if n > 1]
+            sizes = shape if tensor.is_floating_point() else ()
+            labels = [relations.fresh(axis, n) for axis, n in enumerate(sizes) if n > 1]
             known[key] = Value(shape, tuple(labels))
             relations.see(known[key])
         values[name] = known[key]

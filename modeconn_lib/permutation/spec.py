@@ -9,11 +9,17 @@ computes, if every tensor axis that is indexed by them is reordered the same way
 Convention used by the whole library: a permutation *gathers*. Unit ``p[i]`` of the old
 network is unit i of the new one, i.e. ``new = old.index_select(axis, p)``.
 
+Units can come in blocks, the units of another group: the dimensions of all heads of an attention
+layer are one group, *inside* the group of its heads. A permutation of the dimensions then moves
+whole heads, as the permutation of the heads says, and dimensions within them. So every
+permutation still says where each entry goes, and permutations of a spec are composed and inverted
+group by group, nested or not.
+
 `trace` derives the spec of a model; `apply` uses it. Nothing here knows how a network computes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Int
@@ -76,10 +82,14 @@ class PermutationSpec:
         Number of units of each group, in the order in which the network computes them.
     spans
         The axes that each group indexes.
+    inside
+        The group of blocks that each nested group is inside of. With k blocks, units
+        ``b * n / k`` to ``(b + 1) * n / k`` of the n are in block b, and move with it.
     """
 
     sizes: Mapping[str, int]
     spans: Mapping[str, tuple[AxisSpan, ...]]
+    inside: Mapping[str, str] = field(default_factory=dict)
 
     def by_axis(self) -> dict[tuple[str, int], list[tuple[str, AxisSpan]]]:
         """Return the other view of the table: which groups index each (tensor, axis)."""
@@ -100,6 +110,8 @@ class PermutationSpec:
         if self.sizes.keys() != self.spans.keys():
             only = sorted(self.sizes.keys() ^ self.spans.keys())
             raise ValueError(f"group {only[0]!r} has a size or spans, but not both")
+        for group in self.inside:
+            self._check_inside(group)
         for (tensor, axis), claims in self.by_axis().items():
             if tensor not in params:
                 raise ValueError(
@@ -108,11 +120,31 @@ class PermutationSpec:
                 )
             _check_axis(tensor, axis, tuple(params[tensor].shape), claims, self.sizes)
 
+    def _check_inside(self, group: str) -> None:
+        """Raise ValueError unless a nested group is in blocks of one size, and not in itself."""
+        chain = [group]
+        while chain[-1] in self.inside:
+            chain.append(self.inside[chain[-1]])
+            if chain[-1] not in self.sizes:
+                raise ValueError(
+                    f"group {chain[-2]!r} is inside {chain[-1]!r}, which is no group of the spec"
+                )
+            if chain[-1] in chain[:-1]:
+                raise ValueError(f"group {group!r} is inside itself: {' in '.join(chain)}")
+        units, blocks = self.sizes[group], self.sizes[chain[1]]
+        if units % blocks:
+            raise ValueError(
+                f"group {group!r} has {units} units, which are no {blocks} blocks of the same "
+                f"size, as many as {chain[1]!r} has units"
+            )
+
     def table(self) -> str:
         """Return the spec as text, one group after the other, to print and read."""
         lines = []
         for group, size in self.sizes.items():
-            lines.append(f"{group}: {size} units")
+            outer = self.inside.get(group)
+            blocks = f", in the {self.sizes[outer]} of {outer}" if outer else ""
+            lines.append(f"{group}: {size} units{blocks}")
             lines += [f"    {_describe(span, size)}" for span in self.spans[group]]
         return "\n".join(lines)
 

@@ -55,6 +55,11 @@ class Traced:
         """The network in evaluation mode as a function of its parameters."""
         return self.evaluation.graph
 
+    @property
+    def modes(self) -> tuple[Labelled, ...]:
+        """The network in evaluation mode and, where that is needed, in training mode."""
+        return (self.evaluation, *([self.training] if self.training else []))
+
     def report(self) -> str:
         """Return the spec and what is pinned as text."""
         lines = [self.spec.table(), "pinned:", *(f"    {item}" for item in self.pinned)]
@@ -79,6 +84,10 @@ def trace(module: nn.Module, example: Tensor) -> Traced:
     """
     relations = Relations()
     parameters = label_parameters(relations, module.state_dict(keep_vars=True))
+    for name, buffer in module.named_buffers():
+        if buffer.ndim > 1 and name in parameters:  # running statistics are vectors
+            for label in parameters[name].labels:
+                relations.pin(label, "is a table that is not trained")
     evaluation = _labelled(relations, parameters, module, example, training=False)
     unread, training = _unread(parameters, evaluation.graph), None
     if unread:
@@ -121,9 +130,11 @@ def _assemble(
     """Collect the spec and everything else that is known of the groups."""
     groups = places.named(units, [evaluation, *([training] if training else [])], parameters)
     sizes = {name: int((units.group == group).sum()) for name, group in groups.items()}
+    name_of = {group: name for name, group in groups.items()}
+    inside = {n: name_of[units.outer[g]] for n, g in groups.items() if g in units.outer}
     pinned = [places.pinned(units, tensor, value) for tensor, value in parameters.items()]
     return Traced(
-        spec=PermutationSpec(sizes, places.spans(units, groups, parameters)),
+        spec=PermutationSpec(sizes, places.spans(units, groups, parameters), inside),
         sites=places.sites(units, groups, evaluation),
         evaluation=evaluation,
         training=training,

@@ -1,25 +1,23 @@
 """From related entries to groups of exchangeable units.
 
-Relations  ->  units (connected entries)  ->  groups  ->  the spans of a group along any label
+Relations  ->  `refine`: units, their kinds  ->  groups, outer groups  ->  spans along any label
 
-Entries that are tied together, directly or through others, move as one: a unit. Two units
-can be exchanged if everything seen of one was seen of the other: in the same places, tied in the
-same way. Colour refinement decides that: start from where each entry was seen, and mix in the
-colours of the entries it is tied to until nothing new is told apart.
+Units that are blocks of others (heads of attention and their dimensions) make a forest: any two
+blocks of a kind can be exchanged with all that is in them, and any two units of a kind within
+their block. Blocks that share entries otherwise are pinned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Bool
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from modeconn_lib.permutation.labels import Ids, Label, Relations
+from modeconn_lib.permutation.refine import Edges, Hashes, Kinds, refine
 from modeconn_lib.permutation.spec import AxisSpan
-
-Hashes = UInt64[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +31,15 @@ class Units:
     group
         Group of each unit; -1 where the unit cannot move.
     rank
-        Place of each unit within its group: by the first of its ids.
+        Place of each unit within its group: by that of the block it is in, then by its first id.
     colour
         Role of each id in its unit, the same in all units of a group.
     reasons
         Why each pinned unit cannot move.
+    outer
+        The group of the blocks that a group's units are in, for groups inside of blocks.
+    lowest
+        The smallest id of each unit.
     """
 
     unit: Ids
@@ -45,6 +47,8 @@ class Units:
     rank: Ids
     colour: Hashes
     reasons: Mapping[int, str]
+    outer: Mapping[int, int]
+    lowest: Ids
 
     def groups_of(self, label: Label) -> Ids:
         """Return the group of each entry, -1 for those that cannot move."""
@@ -69,26 +73,136 @@ class Units:
         # Sorted by unit, then role, then place: row u of the table has the entries of unit u.
         order = np.lexsort((here, slots[here], self.colour[ids[here]], rank))
         table = here[order].reshape(int(rank.max()) + 1, -1)
-        table = table[:, np.argsort(table[0])]
-        breaks = np.flatnonzero(np.any(np.diff(table, axis=1) != 1, axis=0)) + 1
-        return [_span(name, label.axes[0], part) for part in np.split(table, breaks, axis=1)]
+        return spans_of(name, label.axes[0], table)
 
 
 def solve(relations: Relations) -> Units:
     """Find the units, and which of them can be exchanged."""
-    n = relations.count
-    i, _, j, _ = _columns(relations.edges, 4)
-    count, unit = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), False)
-    reasons: dict[int, str] = {}
-    for ids, reason in relations.pins:
-        for pinned in np.unique(unit[ids]).tolist():
-            reasons.setdefault(pinned, reason)
-    colour = _colours(relations)
-    key = _sum_by(unit, _mix(colour), count)
-    _, group, sizes = np.unique(key, return_inverse=True, return_counts=True)
-    group = np.where(sizes[group] < 2, -1, group)
-    group[list(reasons)] = -1
-    return Units(unit.astype(np.int64), group, _ranks(unit, group), colour, reasons)
+    ties, inside, pins = list(relations.edges), list(relations.inside), list(relations.pins)
+    while True:
+        kinds = refine(relations.count, relations.sightings, ties, inside, pins)
+        outer, inner = _contents(kinds, inside)
+        alone = _alone(kinds, outer, inner)
+        if alone.any():
+            ties.append(_relation(kinds, outer[alone], inner[alone]))
+            continue
+        shared = _shared(outer, inner)
+        if not any(len(blocks) for blocks in shared):
+            return _units(kinds, outer, inner)
+        same, within, crossing = shared
+        if len(crossing):
+            reason = "is in a block that overlaps with another"
+            pins.append((kinds.first[np.unique(crossing)], reason))
+        if len(same):
+            ties.append(_relation(kinds, *same.T))
+        if len(within):
+            inside.append(_relation(kinds, *within.T))
+
+
+def _contents(kinds: Kinds, inside: Edges) -> tuple[Ids, Ids]:
+    """Return the units of blocks that can move, and of what is directly inside, pair by pair.
+
+    What is tied to its own block is a part of it, not inside.
+    """
+    none = np.empty(0, np.int64)
+    outer = kinds.unit[np.concatenate([none, *(item[0] for item in inside)])]
+    inner = kinds.unit[np.concatenate([none, *(item[2] for item in inside)])]
+    movable = kinds.free[outer] & (outer != inner)
+    pairs = np.unique(np.stack([outer, inner])[:, movable], axis=1)
+    n = len(kinds.kind)
+    matrix = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(n, n)).tocsr()
+    further = (matrix @ matrix).tocoo()
+    direct = ~np.isin(pairs[0] * n + pairs[1], further.row.astype(np.int64) * n + further.col)
+    return pairs[0][direct], pairs[1][direct]
+
+
+def _relation(kinds: Kinds, a: Ids, b: Ids) -> tuple[Ids, Ids, Ids, Ids]:
+    """Return edges from units a to units b."""
+    none = np.zeros_like(a)
+    return kinds.first[a], none, kinds.first[b], none
+
+
+def _alone(kinds: Kinds, outer: Ids, inner: Ids) -> Bool[np.ndarray, " pairs"]:
+    """Return which units are alone of their kind in their block: they are a part of it."""
+    pairs = np.stack([outer, kinds.kind[inner]])
+    _, place, count = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
+    return count[place.ravel()] == 1
+
+
+def _shared(outer: Ids, inner: Ids) -> tuple[Ids, Ids, Ids]:
+    """Return pairs of blocks that share units: all; those of the second; others of each."""
+    content: dict[int, set[int]] = {}
+    for block, unit in zip(outer.tolist(), inner.tolist(), strict=True):
+        content.setdefault(block, set()).add(unit)
+    order = np.argsort(inner, kind="stable")
+    outer, inner = outer[order], inner[order]
+    both = np.flatnonzero(inner[1:] == inner[:-1])
+    same, within, crossing = [], [], _circles(outer, inner)
+    for a, b in np.unique(np.stack([outer[both], outer[both + 1]]), axis=1).T.tolist():
+        if content[a] == content[b]:
+            same.append((a, b))
+        elif content[a] > content[b]:
+            within.append((a, b))
+        elif content[a] < content[b]:
+            within.append((b, a))
+        else:
+            crossing.append((a, b))
+    return _pairs(same), _pairs(within), _pairs(crossing)
+
+
+def _pairs(items: list[tuple[int, int]]) -> Ids:
+    """Return pairs as an array (pairs, 2)."""
+    return np.array(items, np.int64).reshape(-1, 2)
+
+
+def _circles(outer: Ids, inner: Ids) -> list[tuple[int, int]]:
+    """Return pairs of units that are in each other, if through others."""
+    n = 1 + max(outer.max(initial=0), inner.max(initial=0))
+    matrix = coo_array((np.ones(len(outer)), (outer, inner)), shape=(n, n))
+    _, circle = connected_components(matrix, connection="strong")
+    return [
+        (a, b)
+        for a, b in zip(outer.tolist(), inner.tolist(), strict=True)
+        if circle[a] == circle[b]
+    ]
+
+
+def _units(kinds: Kinds, outer: Ids, inner: Ids) -> Units:
+    """Number the units of each group, block by block."""
+    group = np.where(kinds.free, kinds.kind, -1)
+    block = np.full(len(group), -1)
+    block[inner] = outer
+    inside = np.flatnonzero((block >= 0) & (group >= 0))
+    rank = np.zeros_like(group)
+    # Ranks of the outermost blocks are right after one round, of what is in them after two.
+    for _ in range(1 + _depth(block)):
+        rank = _ranks(kinds, group, np.where(block >= 0, rank[block], 0))
+    within = dict(zip(group[inside].tolist(), group[block[inside]].tolist(), strict=True))
+    return Units(kinds.unit, group, rank, kinds.colour, kinds.reasons, within, kinds.lowest)
+
+
+def _depth(block: Ids) -> int:
+    """Return how many blocks, one in another, there are at most."""
+    depth, here = 0, block
+    while np.any(here >= 0):
+        depth, here = depth + 1, np.where(here >= 0, block[here], -1)
+    return depth
+
+
+def _ranks(kinds: Kinds, group: Ids, before: Ids) -> Ids:
+    """Number the units of each group in the order of `before`, then by their first id."""
+    order = np.lexsort((kinds.lowest, before, group))
+    start = np.searchsorted(group[order], group[order])
+    rank = np.empty_like(group)
+    rank[order] = np.arange(len(order)) - start
+    return rank
+
+
+def spans_of(name: str, axis: int, table: Ids) -> list[AxisSpan]:
+    """Return the spans of a table (units, entries) of which entries of an axis each unit has."""
+    table = table[:, np.argsort(table[0])]
+    breaks = np.flatnonzero(np.any(np.diff(table, axis=1) != 1, axis=0)) + 1
+    return [_span(name, axis, part) for part in np.split(table, breaks, axis=1)]
 
 
 def _span(name: str, axis: int, table: Ids) -> AxisSpan:
@@ -97,58 +211,3 @@ def _span(name: str, axis: int, table: Ids) -> AxisSpan:
     if np.array_equal(table[:, 0], offset + block * np.arange(len(table))):
         return AxisSpan(name, axis, offset, block)
     return AxisSpan(name, axis, offset, block, tuple(table[:, 0].tolist()))
-
-
-def _ranks(unit: Ids, group: Ids) -> Ids:
-    """Number the units of each group by their first id."""
-    _, first = np.unique(unit, return_index=True)
-    order = np.lexsort((first, group))
-    start = np.searchsorted(group[order], group[order])
-    rank = np.empty_like(group)
-    rank[order] = np.arange(len(order)) - start
-    return rank
-
-
-def _columns(items: Sequence[tuple[Ids, ...]], width: int) -> list[Ids]:
-    """Join a list of tuples of arrays into one long array for each place in the tuple."""
-    empty = np.empty(0, np.int64)
-    return [np.concatenate([empty, *(item[c] for item in items)]) for c in range(width)]
-
-
-def _colours(relations: Relations) -> Hashes:
-    """Refine the colours of ids, kept as 64-bit hashes."""
-    n = relations.count
-    ids, classes = _columns(relations.sightings, 2)
-    colour = _sum_by(ids, _mix(_hash(classes) + _numbers(relations.sightings)), n)
-    a, a_slots, b, b_slots = _columns(relations.edges, 4)
-    kind = _hash(a_slots) + _mix(_hash(b_slots)) + _numbers(relations.edges)
-    told_apart = 0
-    while (now := len(np.unique(colour))) > told_apart:
-        told_apart = now
-        from_a, from_b = _mix(_mix(colour[a]) + kind), _mix(_mix(colour[b]) - kind)
-        colour = _mix(colour) + _sum_by(a, from_b, n) + _sum_by(b, from_a, n)
-    return colour
-
-
-def _numbers(items: Sequence[tuple[Ids, ...]]) -> Hashes:
-    """Return for each entry of the joined items the hash of its item's number."""
-    return _hash(np.repeat(np.arange(1, len(items) + 1) << 20, [len(item[0]) for item in items]))
-
-
-def _hash(x: Ids) -> Hashes:
-    """Spread integers over 64 bits."""
-    return _mix(x.astype(np.uint64))
-
-
-def _mix(x: Hashes) -> Hashes:
-    """splitmix64's finaliser: other inputs practically always give other outputs."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def _sum_by(index: Ids, values: Hashes, size: int) -> Hashes:
-    """Sum, modulo 2**64, the values with equal index."""
-    out = np.zeros(size, np.uint64)
-    np.add.at(out, index, values)
-    return out

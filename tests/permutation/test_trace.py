@@ -106,11 +106,8 @@ def test_a_map_flattened_with_channels_last_moves_at_every_position():
 def test_a_depthwise_convolution_keeps_its_units():
     assert understood(networks.Depthwise()).spec.sizes == {"first": 6}
     doubled = understood(networks.Depthwise(multiplier=2)).spec
-    assert specs.AxisSpan("each.weight", 0, 0, 2) in doubled.spans["first"]
-
-
-def test_groups_of_a_convolution_move_as_a_whole():
-    assert understood(networks.Grouped()).spec.sizes == {"first": 3}
+    assert doubled.sizes == {"first": 6, "each": 12}
+    assert doubled.inside == {"each": "first"}
 
 
 def test_a_channel_shuffle_costs_no_symmetry():
@@ -121,7 +118,6 @@ def test_a_channel_shuffle_costs_no_symmetry():
 
 def test_units_that_do_different_things_are_not_exchanged():
     assert understood(networks.HalfNonlinear()).spec.sizes == {"wide": 4, "wide[4:]": 6}
-    assert understood(networks.GroupNorm()).spec.sizes == {"conv": 4, "conv[4:]": 4}
 
 
 def test_a_unit_that_is_picked_by_its_place_stays():
