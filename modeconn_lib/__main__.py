@@ -1,4 +1,4 @@
-"""The command `modeconn`: run, plan, book, check, data.
+"""The command `modeconn`: align, merge, run, plan, book, check, data.
 
 arguments  ->  validated before any work  ->  `commands`  ->  exit status
 
@@ -15,6 +15,7 @@ import typer
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.files import DamagedFile
+from modeconn_lib.permutation.equivalence import NotEquivalent
 from modeconn_lib.results.store import MissingTensors
 from modeconn_lib.training.fit import NonFiniteLoss, OutOfTime
 
@@ -36,6 +37,67 @@ Data = Annotated[Path | None, typer.Option(help="Folder of prepared data sets.")
 Jobs = Annotated[int, typer.Option(min=0, help="Processes side by side; 0: one a core.")]
 Limit = Annotated[str | None, typer.Option(help="Stop cleanly after, e.g., 90s, 45m, 2h.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Network = Annotated[str, typer.Option(help="Registry name, torchvision:NAME, module:function.")]
+Out = Annotated[Path, typer.Option(help="Safetensors file to write.")]
+Inputs = Annotated[str, typer.Option(help="Data set, or folder with train/<class>/*.png.")]
+Examples = Annotated[int, typer.Option(help="How many images of --data to use.")]
+Shape = Annotated[str, typer.Option(help="Of one input, e.g. 3,32,32; empty: what fits.")]
+Classes = Annotated[int, typer.Option(min=0, help="Number of logits; 0: the file's.")]
+Orders = Annotated[int, typer.Option(help="Random orders of weight matching; the best is kept.")]
+Spec = Annotated[Path | None, typer.Option(help="JSON file with a spec of your own.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+
+FAILURES = (DamagedFile, MissingTensors, NonFiniteLoss, NotEquivalent, OSError, RuntimeError)
+
+
+@app.command()
+def align(
+    a: Annotated[Path, typer.Argument(help="Network whose units keep their order.")],
+    b: Annotated[Path, typer.Argument(help="Network whose units are put in that order.")],
+    arch: Network,
+    out: Out,
+    method: Annotated[str, typer.Option(help="weights, activations or ste.")] = "weights",
+    data: Inputs = "",
+    examples: Examples = 1000,
+    shape: Shape = "",
+    classes: Classes = 0,
+    orders: Orders = 1,
+    epochs: Annotated[int, typer.Option(help="Of ste: how often it sees the images.")] = 10,
+    seed: Seed = 0,
+    spec: Spec = None,
+    force: Force = False,
+) -> None:
+    """Write B with its units in the order of A's: the same function, nearer to A."""
+    from modeconn_lib.commands.align import align_files
+    from modeconn_lib.commands.request import Request
+
+    request = Request(arch, out, shape, classes, data, examples, orders, seed, epochs, spec, force)
+    print(align_files(a, b, request, method))
+
+
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(help="Two or more safetensors files.")],
+    arch: Network,
+    out: Out,
+    weights: Annotated[str, typer.Option(help="One a file, e.g. 0.7,0.3; empty: mean.")] = "",
+    data: Inputs = "",
+    examples: Examples = 1000,
+    shape: Shape = "",
+    classes: Classes = 0,
+    orders: Orders = 1,
+    seed: Seed = 0,
+    spec: Spec = None,
+    force: Force = False,
+) -> None:
+    """Write the mean of networks whose units were put in one order first."""
+    from modeconn_lib.commands.merge import merge_files
+    from modeconn_lib.commands.request import Request
+
+    request = Request(
+        arch, out, shape, classes, data, examples, orders, seed, spec=spec, force=force
+    )
+    print(merge_files(files, request, weights))
 
 
 @app.command()
@@ -161,7 +223,7 @@ def main() -> None:
         _end(str(error), 2)
     except OutOfTime as error:
         _end(f"{error}; run the same command again to go on", 3)
-    except (DamagedFile, MissingTensors, NonFiniteLoss, OSError, RuntimeError) as error:
+    except FAILURES as error:
         _end(str(error), 1)
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C

@@ -90,5 +90,5 @@ def test_the_module_is_the_command_and_help_names_what_there_is():
         [sys.executable, "-m", "modeconn_lib", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0
-    for name in ("run", "plan", "book", "check", "data"):
+    for name in ("align", "merge", "run", "plan", "book", "check", "data"):
         assert f" {name} " in done.stdout
