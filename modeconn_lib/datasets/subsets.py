@@ -30,12 +30,21 @@ def subset(images: Images, choice: Mapping[str, Any]) -> Images:
     Raises
     ------
     Refusal
-        If there is no such kind of choice.
+        If there is no such kind of choice, a value of it is missing or out of its range, or the
+        choice is of no image.
     """
-    kinds = {"split": _split, "random": _random}
-    if choice.get("kind") not in kinds:
-        raise Refusal(f"unknown kind of subset {choice.get('kind')!r}; known: {', '.join(kinds)}")
-    index = kinds[choice["kind"]](images, choice)
+    kinds = {"split": (_split, {"kind", "side"}), "random": (_random, {"kind", "share", "seed"})}
+    kind = choice.get("kind")
+    if kind not in kinds:
+        raise Refusal(f"unknown kind of subset {kind!r}; known: {', '.join(kinds)}")
+    pick, needed = kinds[kind]
+    if set(choice) != needed:
+        given = ", ".join(map(repr, choice))
+        wanted = ", ".join(map(repr, sorted(needed)))
+        raise Refusal(f"a subset of kind {kind!r} is told by {wanted}; got {given}")
+    index = pick(images, choice).to(images.labels.device)
+    if len(index) == 0:
+        raise Refusal(f"the subset {dict(choice)!r} of {len(images)} images is empty")
     return replace(images, images=images.images[index], labels=images.labels[index])
 
 
@@ -46,7 +55,8 @@ def split_by_label(
 
     The first has 20 % of the images of the lower half of the classes and 80 % of the upper half,
     the second the rest (Ainsworth et al. 2022, section 5.4: CIFAR-100, labels 0-49 and 50-99).
-    Within each half of the classes the images are shuffled before they are dealt out.
+    Within each half of the classes the images are shuffled before they are dealt out. The seed is
+    that of the authors' code; their random generator is another one, so their images are, too.
     """
     order = torch.randperm(len(labels), generator=generator(seed, "split by label"))
     lower, upper = (order[of[order]] for of in (labels < classes // 2, labels >= classes // 2))
@@ -57,9 +67,15 @@ def split_by_label(
 
 
 def _split(images: Images, choice: Mapping[str, Any]) -> Tensor:
-    return split_by_label(images.labels, images.info.classes)[choice["side"]]
+    side = choice["side"]
+    if side not in (0, 1):
+        raise Refusal(f"a split has the sides 0 and 1, not {side!r}")
+    return split_by_label(images.labels.cpu(), images.info.classes)[side]
 
 
 def _random(images: Images, choice: Mapping[str, Any]) -> Tensor:
-    order = torch.randperm(len(images), generator=generator(choice["seed"], "random subset"))
-    return order[: round(choice["share"] * len(images))].sort().values
+    share, seed = choice["share"], choice["seed"]
+    if not 0 < share <= 1:
+        raise Refusal(f"a share is above 0 and at most 1, not {share!r}")
+    order = torch.randperm(len(images), generator=generator(seed, "random subset"))
+    return order[: round(share * len(images))].sort().values

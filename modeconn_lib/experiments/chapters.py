@@ -7,7 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.experiments import correlation_signature, learned_curves, matching_methods
+from modeconn_lib.experiments import (
+    any_network,
+    correlation_signature,
+    counterexample,
+    failure_modes,
+    learned_curves,
+    matching_methods,
+    merging_many,
+    onset,
+    split_data,
+    symmetries,
+    width,
+)
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
@@ -42,7 +54,19 @@ class Chapter:
 
 CHAPTERS: dict[str, Chapter] = {
     module.CHAPTER: Chapter(module.CHAPTER, module.plan, getattr(module, "PROFILES", None))
-    for module in (correlation_signature, learned_curves, matching_methods)
+    for module in (
+        correlation_signature,
+        learned_curves,
+        matching_methods,
+        onset,
+        width,
+        split_data,
+        merging_many,
+        counterexample,
+        symmetries,
+        failure_modes,
+        any_network,
+    )
 }
 
 

@@ -176,12 +176,14 @@ def _distance(a: Params, b: Params, product: float) -> float:
 
 
 def _keep(work: Work, epoch: int, params: Params) -> None:
-    work.folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(work.folder / f"epoch-{epoch}.safetensors", params)
+    """Write a network beside the checkpoint, in a folder that checkpoints do not tidy up."""
+    folder = work.folder / "epochs"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / f"{epoch}.safetensors", params)
 
 
 def _kept(work: Work, epoch: int) -> Params:
-    return load_tensors(work.folder / f"epoch-{epoch}.safetensors")
+    return load_tensors(work.folder / "epochs" / f"{epoch}.safetensors")
 
 
 STEPS: dict[str, Step] = {

@@ -135,6 +135,7 @@ def calibration(setting: Setting, networks: Sequence[Task], matched: Task, label
 def merger(setting: Setting, networks: Sequence[Task], number: int, label: str) -> Task:
     """Return the merging of many networks (Algorithm 3) beside what it is compared with."""
     config = _on_a_line(setting) | {"seed": derive(setting.seed, "merger", number)}
+    config["rounds"] = setting.numbers.rounds
     each = setting.numbers.measure_examples + setting.numbers.test_examples
     return task(setting, "merger", config, tuple(networks), label, (len(networks) + 3) * each)
 

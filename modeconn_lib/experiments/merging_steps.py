@@ -30,7 +30,6 @@ from modeconn_lib.permutation.apply import permute
 from modeconn_lib.training.batchnorm import reestimate
 
 SPLITS = ("train", "test")
-ROUNDS = 10  # of merging at most: later ones lower the spread in its fourth digit, if at all
 
 
 def measure_ensemble(work: Work) -> Outcome:
@@ -73,8 +72,8 @@ def merge_networks(work: Work) -> Outcome:
     """
     networks = [work.here(work.tensors(record)) for record in work.records]
     learned = learnable(work.network(), networks[0])
-    seed, spec = work.config["seed"], work.trace().spec
-    found = merge_many(spec, networks, learned=tuple(learned), seed=seed, max_sweeps=ROUNDS)
+    spec, seed, rounds = work.trace().spec, work.config["seed"], work.config["rounds"]
+    found = merge_many(spec, networks, learned=tuple(learned), seed=seed, max_sweeps=rounds)
     equal = [1 / len(networks)] * len(networks)
     mergers = {"merged": found.merged, "naive": combine(equal, networks)}
     named = {f"network {i + 1}": params for i, params in enumerate(networks)} | mergers

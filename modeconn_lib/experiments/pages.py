@@ -116,9 +116,11 @@ def listing(values: Mapping[str, str], names: Iterable[str], caption: str, name:
 def protocol(study: Study, recorded: Study | None, name: str) -> Markdown:
     """Return what the paper, the recorded study and this build spent, as a numbered table."""
     ways = [asdict(PROFILES["paper"]), recorded and recorded.config, study.config]
-    rows = [
-        [what, *(read(way) if way else NOTHING for way in ways)] for what, read in PROTOCOL.items()
-    ]
+    rows = []
+    for what, read in PROTOCOL.items():
+        cells = [read(way) if way else NOTHING for way in ways]
+        if set(cells) != {NOTHING}:
+            rows.append([what, *cells])
     devices = [made(found, "device") if found else NOTHING for found in (recorded, study)]
     rows.append(["computed on", NOTHING, *devices])
     caption = "The paper's protocol (profile `paper`) and what was computed here"
@@ -224,12 +226,14 @@ PROTOCOL: dict[str, Read] = {
     "images for batch-norm statistics": _number("statistics_examples"),
     "test images": _number("test_examples"),
     "points on a path": _number("points"),
+    "networks merged": lambda c: str(c["models"]) if c.get("models") else NOTHING,
 }
 
 
 def _facts(study: Study, numbers: Numbers, claims: Claims, decimals: int | None) -> dict[str, str]:
     """Return everything to be said of one study."""
-    out: dict[str, str] = {what: read(study.config) for what, read in PROTOCOL.items()}
+    out = {what: read(study.config) for what, read in PROTOCOL.items()}
+    out = {what: text for what, text in out.items() if text != NOTHING}
     said = numbers(study)
     for name, summary in said.items():
         out[name] = summary.text(decimals or (3 if is_loss(name) else 1))

@@ -156,6 +156,7 @@ def _setting(data: Path | None, wanted: Parameters, numbers: Profile, own: bool)
         statistics_examples=min(numbers.statistics_examples, info.train),
         measure_examples=min(numbers.measure_examples, info.train),
         pairs=wanted.pairs or numbers.pairs,
+        subject=numbers.subject if usual else "",
     )
     enough = mine.pairs >= numbers.pairs
     return Setting(wanted, mine, info, data, own=own and usual and enough)

@@ -51,8 +51,8 @@ class Profile:
         How the straight-through estimator is trained, in chapters that use it.
     epochs
         Epochs after which networks are kept, in chapters that follow training.
-    models
-        Networks merged at once, in chapters that merge many.
+    models, rounds
+        Networks merged at once, in chapters that merge many, and rounds over them at the most.
     subject
         What the subject is called where its network and data set do not tell it from another.
     """
@@ -77,6 +77,7 @@ class Profile:
     estimator_batch_size: int = 1_000
     epochs: tuple[int, ...] = ()
     models: int = 0
+    rounds: int = 100
     subject: str = ""
 
 

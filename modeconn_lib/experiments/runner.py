@@ -156,7 +156,7 @@ def _deadline(options: Options) -> float | None:
 def _run_all(
     todo: tuple[Task, ...], store: Store, options: Options, deadline: float | None
 ) -> None:
-    for name in {task.config["dataset"] for task in todo}:
+    for name in {task.config["dataset"] for task in todo if "dataset" in task.config}:
         for split in SPLITS:
             load(name, split, options.data)  # missing or damaged data is found before any work
     processes = options.processes(len(todo))

@@ -28,7 +28,14 @@ from modeconn_lib.evaluation.along_path import (
     measure_path,
     uniform_average,
 )
-from modeconn_lib.experiments import matching_steps, merging_steps
+from modeconn_lib.experiments import (
+    counterexample_steps,
+    coverage_steps,
+    matching_steps,
+    merging_steps,
+    steepest_steps,
+    symmetries_steps,
+)
 from modeconn_lib.experiments.work import Outcome, Step, Work
 from modeconn_lib.paths.curves import Curve, bezier, midpoint, segment
 from modeconn_lib.paths.fit import LearnCurve
@@ -189,6 +196,10 @@ def _on(work: Work) -> Protocol:
 STEPS: dict[str, Step] = {
     **matching_steps.STEPS,
     **merging_steps.STEPS,
+    **counterexample_steps.STEPS,
+    **symmetries_steps.STEPS,
+    **steepest_steps.STEPS,
+    **coverage_steps.STEPS,
     "endpoint": train_endpoint,
     "alignment": align,
     "curve": learn_curve,

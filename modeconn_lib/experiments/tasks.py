@@ -29,6 +29,11 @@ VERSIONS = {
     "ensemble": 1,
     "calibration": 1,
     "merger": 1,
+    "counterexample": 1,
+    "symmetries": 1,
+    "recovery": 1,
+    "steepest": 1,
+    "coverage": 1,
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import fmean
+from textwrap import fill
 from typing import Any
 
 from matplotlib import rc_context
@@ -79,6 +80,7 @@ METHODS: dict[str, Method] = {
     "activations": Method("activation matching", "#0072b2"),
     "weights": Method("weight matching", "#7c6fd6"),
     "estimator": Method("straight-through estimator", "#cc79a7"),
+    "steepest": Method("steepest descent", "#e0457b"),
     "merged": Method("merged", "#7c6fd6"),
     "ensemble": Method("ensemble of logits", "#b07a00"),
     "full data": Method("trained on all data", "#7f8c2a"),
@@ -108,7 +110,7 @@ def panel(title: str = "") -> Axes:
     """Return the axes of a new panel; no global state of matplotlib is touched."""
     with look():
         axes = Figure(figsize=(3.7, 2.8), layout="constrained").add_subplot()
-        axes.set_title(title)
+        axes.set_title("\n".join(fill(line, 40) for line in title.split("\n")))
     return axes
 
 

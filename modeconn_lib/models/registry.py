@@ -92,6 +92,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "residual_mlp": Architecture(
         residual_mlp, "residual MLP 3 × 512", source="", has_batchnorm=False
     ),
+    "residual_mlp_deep": Architecture(
+        partial(residual_mlp, width=64, blocks=8), "residual MLP 8 × 64", "", has_batchnorm=False
+    ),
     "tinyten": Architecture(tinyten, "TinyTen", "tatro2020optimizing", has_batchnorm=True),
     "resnet50": Architecture(_resnet50, "ResNet50", "he2016deep", has_batchnorm=True),
     **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),

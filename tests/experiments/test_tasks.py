@@ -6,7 +6,7 @@ import pytest
 
 from modeconn_lib.experiments import correlation_signature, learned_curves, tasks
 from modeconn_lib.experiments.chapters import CHAPTERS, chapter
-from modeconn_lib.experiments.parameters import setting
+from modeconn_lib.experiments.parameters import parameters, setting, settings
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.profiles import PROFILES
 from modeconn_lib.experiments.steps import STEPS
@@ -121,9 +121,10 @@ def test_every_task_of_every_chapter_can_be_carried_out_and_is_named(name):
     found = in_order(chapter(name).plan(setting(profile="smoke")).values())
     assert {task.step for task in found} <= STEPS.keys()
     assert all(task.label and task.cost > 0 for task in found)
-    assert len({task.label for task in found if task.step != "units"}) == len(
-        [task for task in found if task.step != "units"]
-    )
+    # Several subjects have a network A of pair 1 each.
+    if len(settings(None, parameters(profile="smoke"), chapter(name).profiles)) == 1:
+        labels = [task.label for task in found if task.step != "units"]
+        assert len(set(labels)) == len(labels)
 
 
 def test_every_step_has_a_version_and_the_other_way_round():

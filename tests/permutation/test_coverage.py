@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from modeconn_lib.permutation import classifiers
-from modeconn_lib.permutation.coverage import log10_symmetries, movable_share, survey
+from modeconn_lib.permutation.counting import log10_symmetries
+from modeconn_lib.permutation.coverage import movable_share, survey
 from modeconn_lib.permutation.spec import AxisSpan, PermutationSpec
 from tests.permutation import networks, transformers
 
