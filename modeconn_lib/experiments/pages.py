@@ -83,7 +83,8 @@ def texts(
     unaligned and aligned, every row of `protocol`, and ``where``, ``device``, ``minutes``,
     ``verdict``. The rows of `protocol` are there for ``paper``, too, and ``n`` is for captions.
     """
-    out = {f"paper {what}": read(asdict(paper)) for what, read in PROTOCOL.items()}
+    said = {what: read(asdict(paper)) for what, read in PROTOCOL.items()}
+    out = {f"paper {what}": text for what, text in said.items() if text != NOTHING}
     for who, found in (("build", study), ("recorded", recorded)):
         facts = _facts(found or study, numbers, claims, decimals)
         out |= {f"{who} {what}": text if found else NOTHING for what, text in facts.items()}
