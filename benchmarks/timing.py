@@ -82,11 +82,17 @@ def table(rows: list[Row], baseline: str) -> str:
 
 
 def report(
-    name: str, steps: Steps, baseline: str, rounds: int, machine: Machine, what: dict[str, Any]
+    name: str,
+    steps: Steps,
+    baseline: str,
+    rounds: int,
+    machine: Machine,
+    what: dict[str, Any],
+    warmup: int = 5,
 ) -> None:
     """Time the steps, print the table, and keep it in ``results``, one file a kind of machine."""
     started = time.monotonic()
-    seconds = alternate(steps, rounds, machine)
+    seconds = alternate(steps, rounds, machine, warmup)
     rows = compare(seconds, baseline)
     print(f"{name}: {machine.describe()}, {rounds} rounds")
     print(table(rows, baseline))

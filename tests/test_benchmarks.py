@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import alignment, augmentation, curve_step, timing
+from benchmarks import alignment, augmentation, curve_step, timing, weight_matching
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.datasets.augmentation import AUGMENTATIONS
 
@@ -32,13 +32,15 @@ def test_hooks_give_the_correlations_that_we_gather():
         (curve_step.main, ["plain", "network", "curve", "layers"]),
         (lambda rounds: alignment.main(rounds, 16), ["forward", "moments", "align", "hooks"]),
         (augmentation.main, [*AUGMENTATIONS, "image by image"]),
+        (lambda rounds: weight_matching.main(rounds, "mlp_small"), ["full", "ours"]),
     ],
-    ids=["curve_step", "alignment", "augmentation"],
+    ids=["curve_step", "alignment", "augmentation", "weight_matching"],
 )
 def test_every_benchmark_times_its_variants_and_keeps_what_it_found(
     run, names, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(timing, "RESULTS", tmp_path)
+    monkeypatch.setattr(weight_matching.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(augmentation, "IMAGES", 128)
     run(rounds=1)
     (kept,) = tmp_path.glob(f"*-{torch.get_num_threads()}.json")

@@ -4,6 +4,7 @@ Traced, A, B, images  ->  CrossMoments per site  ->  one assignment per group  -
 
 A group of units seen at several places (a residual stream: the stem and the end of every block)
 gets one permutation, from the sum of its similarity matrices (Tatro et al. 2020, appendix D).
+Groups inside of one another (the heads of attention and what is in them) are matched together.
 """
 
 import time
@@ -19,6 +20,7 @@ from modeconn_lib.alignment.moments import CrossMoments
 from modeconn_lib.core.params import Params, same_network
 from modeconn_lib.permutation.apply import identity, permute
 from modeconn_lib.permutation.equivalence import check_equivalence
+from modeconn_lib.permutation.nested import assign
 from modeconn_lib.permutation.sites import Stage, activations
 from modeconn_lib.permutation.spec import Permutations
 from modeconn_lib.permutation.trace import Traced
@@ -168,14 +170,18 @@ def align_activations(
     started = time.monotonic()
     same_network(a, b)
     moments = gather_moments(traced, a, b, images, stage)
-    permutations = dict(identity(traced.spec))
-    reports = []
-    for group, sites in moments.items():
-        total = torch.stack([similarity(site) for site in sites]).sum(0)
-        p = permutations[group] = best_permutation(total)
-        reports.append(_report(group, sites, total, p))
+    totals = {
+        group: torch.stack([similarity(site) for site in sites]).sum(0)
+        for group, sites in moments.items()
+    }
+    # Units that nothing is seen of keep their order, as far as what they are inside of lets them.
+    permutations = identity(traced.spec) | assign(traced.spec, totals, best_permutation)
+    reports = tuple(
+        _report(group, sites, totals[group], permutations[group])
+        for group, sites in moments.items()
+    )
     error = check_equivalence(traced, b, permutations, example)
-    return Alignment(permutations, tuple(reports), error, time.monotonic() - started)
+    return Alignment(permutations, reports, error, time.monotonic() - started)
 
 
 def apply(alignment: Alignment, traced: Traced, b: Params) -> Params:

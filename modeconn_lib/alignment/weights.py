@@ -3,8 +3,9 @@ r"""Weight matching: bring B's units next to A's by looking at the weights alone
 spec, A, B  ->  Costs  ->  one assignment after another, until none gains  ->  WeightMatching
 
 Coordinate descent over the groups of units (Git Re-Basin, algorithm 1): with all other groups held
-still, the best order of one group is a linear assignment problem. No data and no module is needed;
-what the tensors mean is the business of the spec.
+still, the best order of one group is a linear assignment problem. Groups inside of one another (the
+heads of attention and what is in them) are a family, and matched together. No data and no module is
+needed; what the tensors mean is the business of the spec.
 """
 
 import math
@@ -21,6 +22,7 @@ from modeconn_lib.alignment.costs import Costs
 from modeconn_lib.core.params import Params, same_network
 from modeconn_lib.core.seeds import generator
 from modeconn_lib.permutation.apply import check_permutations, identity
+from modeconn_lib.permutation.nested import assign, families
 from modeconn_lib.permutation.spec import Permutations, PermutationSpec
 
 _WORKERS = 2  # an assignment keeps one core busy; more than one beside it find little to do
@@ -72,7 +74,7 @@ def within(spec: PermutationSpec, params: Params) -> PermutationSpec:
         group: tuple(span for span in own if span.tensor in here)
         for group, own in spec.spans.items()
     }
-    part = PermutationSpec(spec.sizes, spans)
+    part = PermutationSpec(spec.sizes, spans, spec.inside)
     part.check(params)
     return part
 
@@ -91,8 +93,8 @@ def match_weights(
     r"""Return :math:`\pi` that makes :math:`\langle \theta_A, \pi(\theta_B) \rangle` large.
 
     The same as making :math:`\|\theta_A - \pi(\theta_B)\|` small. What is found is best in each
-    group while the others stay, which need not be best of all (lemma 1: NP-hard). It is never
-    worse than the start.
+    group, or family of nested groups, while the others stay, which need not be best of all
+    (lemma 1: NP-hard). It is never worse than the start.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ def match_weights(
         raise ValueError(f"weights must be finite, but <a, b> is {start}; a network holds NaN")
     best, highest, best_sweeps, objectives = begin, start, 0, []
     for order in range(orders):
-        found, sweeps = _descend(costs, begin, seed, order, max_sweeps)
+        found, sweeps = _descend(spec, costs, begin, seed, order, max_sweeps)
         reached = _objective(costs, found)
         objectives.append(reached)
         if reached > highest or (order == 0 and reached == highest):
@@ -146,72 +148,97 @@ def visits(groups: list[str], seed: int, order: int, sweep: int) -> list[str]:
 
 
 def _descend(
-    costs: Costs, begin: Mapping[str, Tensor], seed: int, order: int, max_sweeps: int
+    spec: PermutationSpec,
+    costs: Costs,
+    begin: Permutations,
+    seed: int,
+    order: int,
+    max_sweeps: int,
 ) -> tuple[dict[str, Tensor], int]:
-    """Go through the groups until none gains; return their permutations and the sweeps.
+    """Go through the families until none gains; return their permutations and the sweeps.
 
     A visit waits for those of its neighbours that come before it in the sweep, and for nothing
-    else: what is found is what one visit after another finds.
+    else: what is found is what one visit after another finds. A family goes by its first group.
     """
     found, sweep = dict(begin), 0
-    for group, p in begin.items():
-        costs.move(group, p)
-    near = {group: costs.neighbours(group) for group in begin}
-    stale = set(begin)
+    _move(costs, begin)
+    members = {family[0]: family for family in families(spec)}
+    near = _neighbours(costs, members)
+    stale = set(members)
 
-    def visit(group: str, before: list[Future[None]]) -> None:
+    def visit(first: str, before: list[Future[None]]) -> None:
         wait(before)
-        if group not in stale:
+        if first not in stale:
             return
-        stale.discard(group)
-        p = _improve(costs, group, found[group])
-        if p is not None:
-            found[group] = p
-            stale.update(near[group])
+        stale.discard(first)
+        family = {group: found[group] for group in members[first]}
+        moved = _improve(spec, costs, family, first in near[first])
+        if moved is not None:
+            found.update(moved)
+            stale.update(near[first])
 
     with ThreadPoolExecutor(min(_WORKERS, torch.get_num_threads())) as pool:
         while stale and sweep < max_sweeps:
             made: dict[str, Future[None]] = {}
-            for group in visits(list(begin), seed, order, sweep):
-                before = [made[other] for other in near[group] if other in made]
-                made[group] = pool.submit(visit, group, before)
+            for first in visits(list(members), seed, order, sweep):
+                before = [made[other] for other in near[first] if other in made]
+                made[first] = pool.submit(visit, first, before)
             for future in made.values():
                 future.result()
             sweep += 1
     return found, sweep
 
 
-def _improve(costs: Costs, group: str, p: Tensor) -> Tensor | None:
-    """Move one group to its best order, the others held still; None if that gains nothing."""
-    table = costs.table(group)
-    q = best_permutation(table)
-    if group in costs.neighbours(group):
-        return _improve_twofold(costs, group, p, q)
-    rows = torch.arange(len(p))
-    before, after = (table[rows, x.to(table.device)] for x in (p, q))
-    if float((after - before).sum()) <= costs.rounding * float((before.abs() + after.abs()).sum()):
+def _neighbours(costs: Costs, members: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
+    """Return the families whose tables change when a family moves; itself if it is on two axes."""
+    first = {group: name for name, family in members.items() for group in family}
+    return {
+        name: {first[other] for group in family for other in costs.neighbours(group)}
+        for name, family in members.items()
+    }
+
+
+def _improve(
+    spec: PermutationSpec, costs: Costs, family: Permutations, twofold: bool
+) -> Permutations | None:
+    """Move a family to its best orders, the others held still; None if that gains nothing."""
+    tables = {group: costs.table(group) for group in family}
+    best = assign(spec, tables, best_permutation)
+    if twofold:
+        return _improve_twofold(costs, family, best)
+    gain = size = 0.0
+    for group, table in tables.items():
+        rows = torch.arange(len(table))
+        before, after = (table[rows, p[group].to(table.device)] for p in (family, best))
+        gain += float((after - before).sum())
+        size += float((before.abs() + after.abs()).sum())
+    if gain <= costs.rounding * size:
         return None
-    costs.move(group, q)
-    return q
+    _move(costs, best)
+    return best
 
 
-def _improve_twofold(costs: Costs, group: str, p: Tensor, q: Tensor) -> Tensor | None:
-    """Move a group that is on two axes of a tensor to `q` if that does gain; else None.
+def _improve_twofold(costs: Costs, family: Permutations, best: Permutations) -> Permutations | None:
+    """Move a family that is on two axes of a tensor to `best` if that does gain; else None.
 
-    The objective is quadratic in such a group, and its table only the slope at `p`.
+    The objective is quadratic in such a family, and its tables only the slope where it stands.
     """
-    tensors = costs.tensors(group)
+    tensors = {name for group in family for name in costs.tensors(group)}
     before = costs.objective(tensors)
-    costs.move(group, q)
+    _move(costs, best)
     after = costs.objective(tensors)
     if after - before > costs.rounding * (abs(before) + abs(after)):
-        return q
-    costs.move(group, p)
+        return best
+    _move(costs, family)
     return None
 
 
-def _objective(costs: Costs, permutations: Mapping[str, Tensor]) -> float:
-    """Return the objective of the given permutations, which the costs then stand at."""
+def _move(costs: Costs, permutations: Permutations) -> None:
     for group, p in permutations.items():
         costs.move(group, p)
+
+
+def _objective(costs: Costs, permutations: Permutations) -> float:
+    """Return the objective of the given permutations, which the costs then stand at."""
+    _move(costs, permutations)
     return costs.objective()
