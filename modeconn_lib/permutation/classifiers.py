@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from dataclasses import asdict
+from multiprocessing.connection import Connection
 
 import torch
 from torch import nn
@@ -77,13 +78,38 @@ def survey_classifier(name: str, seed: int = 0) -> Row:
 
 
 def survey_apart(name: str, seed: int = 0, threads: int | None = None) -> Row:
-    """Return the row of one network, made in a process of its own: its memory goes with it."""
+    """Return the row of one network, made in a process of its own: its memory goes with it.
+
+    Raises
+    ------
+    NotEquivalent
+        As `survey_classifier`.
+    RuntimeError
+        If the process ended without a result, as where the system takes the memory away.
+    """
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1, initializer=_threads, initargs=(threads,)) as pool:
-        return pool.apply(survey_classifier, (name, seed))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_row, args=(sender, name, seed, threads))
+    process.start()
+    sender.close()  # so that the end of the process is the end of the pipe
+    try:
+        found = receiver.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(
+            f"the process that surveyed {name!r} ended without a result, status {process.exitcode}"
+        ) from None
+    process.join()
+    if isinstance(found, Exception):
+        raise found
+    return dict(found)
 
 
-def _threads(count: int | None) -> None:
-    """Set the number of threads of a fresh process."""
-    if count is not None:
-        torch.set_num_threads(count)
+def _send_row(sender: Connection, name: str, seed: int, threads: int | None) -> None:
+    """Survey in this process, and send the row or what went wrong."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        sender.send(survey_classifier(name, seed))
+    except Exception as error:  # the caller raises it
+        sender.send(error)

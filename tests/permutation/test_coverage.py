@@ -1,6 +1,7 @@
 """Coverage is counted as by hand, and every classifier of torchvision has one."""
 
 import math
+import signal
 
 import pytest
 import torch
@@ -98,3 +99,14 @@ def test_every_classifier_is_understood(name):
     assert row["error"] < 1e-9
     assert row["movable"] > 0.99
     assert row["peak_mib"] < 20 * 1024
+
+
+def test_a_survey_apart_gives_its_row_or_raises_what_went_wrong_there():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in a runner's worker
+    try:
+        row = classifiers.survey_apart("squeezenet1_1", threads=1)
+        assert (row["name"], row["groups"]) == ("squeezenet1_1", 25)
+        with pytest.raises(ValueError, match="no_such_network"):
+            classifiers.survey_apart("no_such_network")
+    finally:
+        signal.signal(signal.SIGTERM, before)
