@@ -45,6 +45,8 @@ def cosines(spec: PermutationSpec, a: Params, b: Params) -> dict[str, float]:
     out = {}
     for group, spans in spec.spans.items():
         names = {span.tensor for span in spans} & a.keys()
+        if not names:  # blocks whose entries are all those of what is in them
+            continue
         lengths = sum(squares[n][0] for n in names) * sum(squares[n][1] for n in names)
         out[group] = sum(shared[n] for n in names) / lengths**0.5 if lengths else 0.0
     return out

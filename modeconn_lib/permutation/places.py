@@ -36,6 +36,13 @@ class Labelled:
                 for label in self.values[node.name].labels:
                     yield node, label
 
+    def varies(self, node: fx.Node) -> bool:
+        """Return whether the node has a row for each sample: a changed bias has none.
+
+        A graph of one number of samples does not tell; there every node counts.
+        """
+        return self.graph.batch is not None or bool(self.values[node.name].dynamic)
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -143,7 +150,7 @@ def sites(
     first: dict[int, tuple[Site, ...]] = {}
     for node, label in labelled.labels():
         before = node.args[0] if operator_name(node) in NONLINEARITIES else node
-        if len(label.axes) > 1 or not isinstance(before, fx.Node):
+        if len(label.axes) > 1 or not isinstance(before, fx.Node) or not labelled.varies(node):
             continue
         for group in units.present(label):
             here = _sites_at(before.name, node.name, units.spans(group, label, node.name))

@@ -12,7 +12,7 @@ from modeconn_lib.models.registry import ARCHITECTURES
 from modeconn_lib.permutation.apply import permute, random_permutations
 from modeconn_lib.permutation.sites import activations
 from modeconn_lib.permutation.trace import trace
-from tests.permutation import networks
+from tests.permutation import networks, transformers
 
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -143,3 +143,15 @@ def test_a_missing_parameter_is_refused():
     params = {name: value for name, value in params.items() if name != "fc1.bias"}
     with pytest.raises(KeyError, match=r"the network reads 'fc1\.bias', which the parameters lack"):
         activations(traced, params, IMAGES)
+
+
+def test_units_are_not_looked_at_where_samples_play_no_part():
+    # Swin v2 adds a bias that it has changed: its clone has the units, but does nothing on images.
+    torch.manual_seed(0)
+    module = transformers.Cosine().eval()
+    example = torch.randn(4, 3, 8, 8)
+    traced = trace(module, example[:2])
+    assert traced.sites
+    for group, found in activations(traced, params_of(module), example).items():
+        for samples in found:
+            assert len(samples) == 4 * 16 and samples.std(0).max() > 0, group
