@@ -57,7 +57,7 @@ lint: $(STAMP)  ## check format, style, layers and types
 test: lint browser  ## lint, then every test: laws, notebooks, book, browser
 	$(call say,'tests in $(JOBS) processes: some minutes; the book is built on the way')
 	@$(if $(DATA),MODECONN_DATA='$(DATA)') OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
-		-m 'not slow and not gpu' --numprocesses $(JOBS) --dist loadgroup
+		-m 'not slow and not gpu' --numprocesses $(JOBS) --dist worksteal
 
 browser: $(STAMP)  ## find or install a Chromium for the page tests
 	$(call say,'looking for a browser')

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,24 @@ class Build:
 
 
 @pytest.fixture(scope="session")
-def smoke(root: Path) -> Build:
-    """Every notebook executed at profile smoke from an empty store, and the pages built."""
+def smoke(root: Path, testrun_uid: str) -> Build:
+    """Every notebook executed at profile smoke from an empty store, and the pages built.
+
+    Test processes side by side share one build: the first to ask makes it, the others wait.
+    """
     folder = root / "_build" / "smoke"
+    note = root / "_build" / "smoke.json"
+    note.parent.mkdir(exist_ok=True)
+    with FileLock(note.with_suffix(".lock")):
+        known = json.loads(note.read_text("utf8")) if note.exists() else {}
+        if known.get("run") != testrun_uid:
+            build = _build(root, folder)
+            known = {"run": testrun_uid, "status": build.status, "output": build.output}
+            note.write_text(json.dumps(known), "utf8")
+    return Build(folder, known["status"], known["output"])
+
+
+def _build(root: Path, folder: Path) -> Build:
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "modeconn_lib", "book", "--profile", "smoke"]
     done = subprocess.run(

@@ -6,8 +6,6 @@ import pytest
 
 from tests.book.contents import NOTEBOOKS, ROOT, pages
 
-pytestmark = pytest.mark.xdist_group("book")
-
 
 def test_the_book_builds_at_profile_smoke(smoke):
     assert smoke.status == 0, smoke.output[-4000:]

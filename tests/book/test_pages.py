@@ -34,7 +34,7 @@ FAINT = """() => {
   }
   return faint;
 }"""
-pytestmark = [pytest.mark.needs_browser, pytest.mark.xdist_group("book")]
+pytestmark = pytest.mark.needs_browser
 
 
 @dataclass
