@@ -23,7 +23,10 @@ from modeconn_lib.training.fit import NonFiniteLoss, OutOfTime
         (["run", "99"], "unknown chapter '99'; known: 11_"),
         (["run", "--time-limit", "soon"], "cannot read the time limit 'soon'"),
         (["run", "13", "--task", "x"], "0 tasks of this plan have a key that begins with 'x'"),
-        (["run", "--profile", "tiny", "--dataset", "mnist"], "the train images of mnist were not"),
+        (
+            ["run", "13", "--profile", "tiny", "--dataset", "mnist"],
+            "the train images of mnist were not",
+        ),
         (["plan", "--profile", "fast"], "unknown profile 'fast'; known: smoke"),
         (["plan", "99"], "unknown chapter '99'; known: 11_"),
         (["data", "fetch", "cifar"], "unknown data set 'cifar'; known: cifar10"),

@@ -85,7 +85,7 @@ def test_tasks_run_one_by_one_in_the_order_of_the_plan_make_the_chapter(modeconn
 
 
 def test_a_key_that_several_tasks_begin_with_is_refused(tmp_path):
-    plan = union([], setting(profile="quick", pairs=10))  # more tasks than hexadecimal digits
+    plan = union(["13"], setting(profile="quick", pairs=10))  # more tasks than hexadecimal digits
     first = Counter(task.key[0] for task in in_order(plan.values()))
     digit, count = first.most_common(1)[0]
     with pytest.raises(Refusal, match=f"^{count} tasks of this plan .* begins with '{digit}'"):
