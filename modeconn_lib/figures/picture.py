@@ -97,7 +97,7 @@ def _key(line: Line2D, words: str) -> str:
     mark = ""
     if line.get_marker() not in ("", "None", None):
         mark = _MARK.format(colour=colour, fill=_page_colour(line.get_markerfacecolor()))
-    dashes = {"-": "", "--": "8 4", ":": "1.5 3"}[str(line.get_linestyle())]
+    dashes = _DASHES[str(line.get_linestyle())]
     return _KEY.format(colour=colour, dashes=dashes, mark=mark, words=html.escape(words))
 
 

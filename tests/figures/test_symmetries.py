@@ -46,3 +46,4 @@ def test_a_picture_has_a_panel_for_each_study_and_names_it():
     ):
         assert len(picture.panels) == 2
         assert picture.alt.endswith("one; two")
+        assert picture._repr_html_().count("<svg style=") == 2
