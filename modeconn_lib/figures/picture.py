@@ -32,6 +32,9 @@ _KEY = (
 )
 _MARK = '<circle cx="17" cy="6" r="3.6" fill="{fill}" stroke="{colour}" stroke-width="1.6"/>'
 
+# Dashes of a key's line; where there are only marks, one dash of no length and a gap for the rest.
+_DASHES = {"-": "", "--": "8 4", ":": "1.5 3", "None": "0 99"}
+
 
 @dataclass(frozen=True)
 class Picture:
