@@ -45,8 +45,8 @@ def recovered(studies: Mapping[str, Study]) -> Picture:
             found = study.select("recovery/").values()
             x = [100 * value for r in found for value in r.series["reached"]]
             y = [100 * value for r in found for value in r.series["units"]]
-            drawn = {"color": method("weights").colour, "alpha": 0.5, "label": "a search"}
-            axes.plot(x, y, "o", ms=5, **drawn)
+            colour = method("weights").colour
+            axes.plot(x, y, "o", ms=5, alpha=0.5, color=colour, label="a search")
             axes.set_xlim(-5, 105)
             axes.set_ylim(-5, 105)
             axes.set_xlabel("objective reached, % of the highest")
