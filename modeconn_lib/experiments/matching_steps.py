@@ -15,16 +15,14 @@ from modeconn_lib.alignment.straight_through import Judge, learn_permutation
 from modeconn_lib.alignment.weights import learnable, match_weights
 from modeconn_lib.core.files import load_tensors, save_tensors
 from modeconn_lib.core.params import Params, dot
-from modeconn_lib.evaluation.along_path import Protocol, barrier, grid, measure_path
-from modeconn_lib.experiments.work import Outcome, Step, Work
+from modeconn_lib.evaluation.along_path import barrier, grid, measure_path
+from modeconn_lib.experiments.work import EXAMPLE, Outcome, Step, Work
 from modeconn_lib.paths.curves import segment
 from modeconn_lib.permutation.apply import permute
 from modeconn_lib.permutation.equivalence import check_equivalence
 from modeconn_lib.permutation.spec import Permutations
 from modeconn_lib.training.fit import Recipe
 from modeconn_lib.training.objectives import TrainNetwork
-
-EXAMPLE = 4  # images on which a permuted network must equal the original
 
 
 def match_by_weights(work: Work) -> Outcome:
@@ -121,7 +119,7 @@ def follow_onset(work: Work) -> Outcome:
     of_a, of_b = (work.tensors(record) for record in work.records)
     module, traced, config = work.network(), work.trace(), work.config
     series: dict[str, list[Any]] = {"epochs": list(config["epochs"])}
-    on = protocol(work, config["points"] * 2 * len(config["epochs"]))
+    on = work.protocol(config["points"] * 2 * len(config["epochs"]))
     for epoch in config["epochs"]:
         a, b = (work.here(snapshot(tensors, epoch)) for tensors in (of_a, of_b))
         found = match_weights(
@@ -156,18 +154,6 @@ def moved(permutations: Permutations) -> float:
         int((p != torch.arange(len(p), device=p.device)).sum()) for p in permutations.values()
     )
     return away / max(units, 1)
-
-
-def protocol(work: Work, parts: int) -> Protocol:
-    """Return the image sets of the task; each of `parts` measured points counts as progress."""
-    config = work.config
-    return Protocol(
-        train=work.in_order("train", config["measure_examples"]),
-        test=work.in_order("test", config["test_examples"]),
-        statistics=work.statistics(),
-        machine=work.exact,
-        progress=lambda points: work.progress(points * work.cost // parts),
-    )
 
 
 def _distance(a: Params, b: Params, product: float) -> float:

@@ -107,7 +107,6 @@ TINY_MLP = replace(
     points=5,
     orders=1,
     estimator=replace(_ESTIMATOR, epochs=1),
-    rounds=10,
     estimator_batch_size=128,
     claims=False,
 )

@@ -20,7 +20,6 @@ from modeconn_lib.alignment.activations import (
 )
 from modeconn_lib.core.params import Params
 from modeconn_lib.evaluation.along_path import (
-    Protocol,
     arc_average,
     at_point,
     barrier,
@@ -36,15 +35,13 @@ from modeconn_lib.experiments import (
     steepest_steps,
     symmetries_steps,
 )
-from modeconn_lib.experiments.work import Outcome, Step, Work
+from modeconn_lib.experiments.work import EXAMPLE, Outcome, Step, Work
 from modeconn_lib.paths.curves import Curve, bezier, midpoint, segment
 from modeconn_lib.paths.fit import LearnCurve
 from modeconn_lib.permutation.apply import permute
 from modeconn_lib.permutation.sites import Stage
 from modeconn_lib.training.metrics import measure
 from modeconn_lib.training.objectives import TrainNetwork
-
-EXAMPLE = 4  # images on which a permuted network must equal the original
 
 
 def train_endpoint(work: Work) -> Outcome:
@@ -112,7 +109,12 @@ def learn_curve(work: Work) -> Outcome:
 def measure_along(work: Work) -> Outcome:
     """Measure the path that the inputs make, at evenly spaced t."""
     path, module = _path(work), work.network()
-    found = measure_path(path, module, grid(work.config["points"], path.breakpoints), _on(work))
+    found = measure_path(
+        path,
+        module,
+        grid(work.config["points"], path.breakpoints),
+        work.protocol(work.config["points"]),
+    )
     accuracy = found.test_accuracy
     return Outcome(
         scalars={
@@ -178,19 +180,6 @@ def _path(work: Work) -> Curve:
     """Return the Bezier curve through the inner point, or the segment where there is none."""
     a, b, inner = _inputs(work)
     return segment(a, b) if inner is None else bezier(a, {**midpoint(a, b), **inner}, b)
-
-
-def _on(work: Work) -> Protocol:
-    """Return the image sets of the task; every measured point counts as progress."""
-    config = work.config
-    each = work.cost // config["points"]
-    return Protocol(
-        train=work.in_order("train", config["measure_examples"]),
-        test=work.in_order("test", config["test_examples"]),
-        statistics=work.statistics(),
-        machine=work.exact,
-        progress=lambda points: work.progress(each * points),
-    )
 
 
 STEPS: dict[str, Step] = {

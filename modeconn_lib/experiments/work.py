@@ -21,6 +21,7 @@ from modeconn_lib.datasets.augmentation import Augmentation, augmentation
 from modeconn_lib.datasets.images import Images, load
 from modeconn_lib.datasets.registry import dataset
 from modeconn_lib.datasets.subsets import subset
+from modeconn_lib.evaluation.along_path import Protocol
 from modeconn_lib.experiments.feeds import Augmented, InOrder, Inputs, TrainFeed
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.trace import Traced, trace
@@ -29,6 +30,8 @@ from modeconn_lib.training.fit import History, Recipe, fit, silent
 from modeconn_lib.training.objectives import Objective
 
 EVALUATION_BATCH = 500  # images: many enough for a batch to be normalised by steady statistics
+
+EXAMPLE = 4  # images on which a permuted network must equal the original
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,16 @@ class Work:
         """Return the augmented training images that batch-norm statistics are taken from."""
         images = self.images("train", self.config["statistics_examples"])
         return Augmented(images, EVALUATION_BATCH, self.augmentation(), self.exact)
+
+    def protocol(self, parts: int) -> Protocol:
+        """Return the task's image sets; each of `parts` measured points counts as progress."""
+        return Protocol(
+            train=self.in_order("train", self.config["measure_examples"]),
+            test=self.in_order("test", self.config["test_examples"]),
+            statistics=self.statistics(),
+            machine=self.exact,
+            progress=lambda points: self.progress(points * self.cost // parts),
+        )
 
     def feed(self) -> TrainFeed:
         """Return the task's training images, augmented, in batches."""
