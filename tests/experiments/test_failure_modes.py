@@ -23,11 +23,16 @@ def line(name: str, barrier: float, middle: float) -> Record:
 
 
 def made_up(
-    subject: str = "MLP on Little", left: float = 0.02, steep: float | None = None, **descent
+    subject: str = "MLP on Little",
+    left: float = 0.02,
+    steep: float | None = None,
+    worst: float = 0.85,
+    **descent,
 ) -> Study:
     end = {"test_accuracy": 0.85, "test_loss": 0.3}
+    low = {**end, "test_accuracy": worst}
     records = {
-        "endpoint/0/A": Record("endpoint", 1, {"side": "A"}, scalars=end),
+        "endpoint/0/A": Record("endpoint", 1, {"side": "A"}, scalars=low),
         "endpoint/0/B": Record("endpoint", 1, {"side": "B"}, scalars=end),
         "along/0/naive/line": line("naive", 1.0, 0.45),
         "along/0/weights/line": line("weights", left, 0.84),
@@ -114,7 +119,8 @@ def test_the_table_and_the_words_say_which_modes_fail():
     shown = {"control": made_up(), NARROW: made_up(NARROW, left=0.2), EARLY: made_up(EARLY)}
     rows = failure_modes.table(shown)
     assert [row[-1] for row in rows] == ["does not fail", "fails", "does not fail"]
-    assert rows[0][1:6] == ["85.0 ± 0.0", "1.000", "0.020", "40.0", "1.0"]
+    assert all(len(row) == len(failure_modes.COLUMNS) for row in rows)
+    assert rows[0][1:7] == ["85.0 ± 0.0", "1.000", "0.020", "0.000", "40.0", "1.0"]
     assert failure_modes.failing(shown) == "1 of 2 modes (too narrow)"
     assert failure_modes.failing({EARLY: made_up(EARLY)}) == "0 of 1 modes (none)"
     assert failure_modes.failing({}) == "–"
@@ -130,3 +136,14 @@ def test_the_scorecard_has_a_row_for_each_study():
     ]
     assert {row["recorded"] for row in rows} == {"not run"}
     assert "weights 0.020" in failure_modes.scorecard({}, shown)[0]["recorded"]
+
+
+@pytest.mark.parametrize("left", [0.02, 0.5])
+@pytest.mark.parametrize("subject", ["MLP on Little", NARROW])
+def test_networks_that_did_not_train_bear_nothing_out(subject, left):
+    study = made_up(subject, left=left, worst=0.117)
+    (claim,) = failure_modes.claims(study)
+    assert not claim.holds
+    assert "11.7 %" in claim.found
+    assert failure_modes.outcome(study) == "did not train"
+    assert failure_modes.failing({NARROW: study}) in ("0 of 1 modes (none)", "–")
