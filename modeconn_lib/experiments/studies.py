@@ -35,11 +35,15 @@ class Claim:
         Whether it is so.
     found
         The numbers that decide it.
+    insisted
+        Whether a page may not be built without it. A sentence of the paper that the records do
+        not bear out is shown and counted like any other, and is not insisted on.
     """
 
     text: str
     holds: bool
     found: str
+    insisted: bool = True
 
 
 def run_study(
@@ -124,10 +128,11 @@ def _recorded(
 
 def subject_name(of: Setting) -> str:
     """Return what a subject is called, like ``TinyTen on CIFAR-10``."""
-    return (
-        of.numbers.subject
-        or f"{architecture(of.architecture).title} on {of.dataset.title.partition(',')[0]}"
-    )
+    if of.numbers.subject:
+        return of.numbers.subject
+    name = f"{architecture(of.architecture).title} on {of.dataset.title.partition(',')[0]}"
+    variant = of.numbers.variant.format(models=of.models)
+    return f"{name}, {variant}" if variant else name
 
 
 def check_claims(study: Study, claims: Sequence[Claim]) -> None:
@@ -142,7 +147,7 @@ def check_claims(study: Study, claims: Sequence[Claim]) -> None:
     """
     for claim in claims:
         print(f"{'holds' if claim.holds else 'FAILS'}: {claim.text} ({claim.found})")
-    broken = [claim.text for claim in claims if not claim.holds]
+    broken = [claim.text for claim in claims if claim.insisted and not claim.holds]
     if broken and study.config["insists"]:
         raise AssertionError("not borne out by the records: " + "; ".join(broken))
 

@@ -87,8 +87,9 @@ def run(setting: Setting, store: Store, options: Options | None = None) -> dict[
 
 
 def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every family with all widths that are wholly recorded."""
-    return families(recorded_studies(CHAPTER, plan, setting, store, PROFILES).values())
+    """Return every family with all widths that are wholly recorded, if they are two or more."""
+    found = families(recorded_studies(CHAPTER, plan, setting, store, PROFILES).values())
+    return {name: study for name, study in found.items() if len(widths(study)) > 1}
 
 
 def families(studies: Iterable[Study]) -> dict[str, Study]:

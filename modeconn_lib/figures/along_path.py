@@ -24,7 +24,10 @@ QUANTITIES = {
 
 
 def along_path(
-    studies: Mapping[str, Study], *quantities: str, shapes: Sequence[str] = ("curve",)
+    studies: Mapping[str, Study],
+    *quantities: str,
+    shapes: Sequence[str] = ("curve",),
+    letter: str = "t",
 ) -> Picture:
     """Return one panel for each quantity and study, the studies of a quantity side by side.
 
@@ -36,12 +39,14 @@ def along_path(
         Names of `QUANTITIES`.
     shapes
         Which paths to show: ``line``, ``curve``.
+    letter
+        What the page calls the position on a path.
     """
     panels = []
     for quantity in quantities:
         for title, study in studies.items():
             axes = panel(title)
-            draw(axes, study, quantity, shapes)
+            draw(axes, study, quantity, shapes, letter)
             panels.append(axes)
     what = " and ".join(QUANTITIES[quantity][0] for quantity in quantities)
     where = " and the ".join(SHAPES[shape] for shape in shapes)
@@ -51,11 +56,11 @@ def along_path(
     return Picture(tuple(panels), alt)
 
 
-def draw(axes: Axes, study: Study, quantity: str, shapes: Sequence[str]) -> None:
+def draw(axes: Axes, study: Study, quantity: str, shapes: Sequence[str], letter: str = "t") -> None:
     """Draw one quantity along the study's paths into `axes`."""
     words, factor = QUANTITIES[quantity]
     with look():
-        along_t(axes)
+        along_t(axes, letter)
         axes.set_ylabel(words)
         for shape in shapes:
             for name in methods(study):

@@ -68,8 +68,7 @@ def accuracies(study: Study, kinds: Sequence[str] = ("accuracy",)) -> Picture:
                     "lw": width,
                 }
                 axes.plot(lines["t"], values, label=f"B's units {order}", **drawn)
-            along_t(axes)
-            axes.set_xlabel("λ")
+            along_t(axes, "λ")
             axes.set_ylim(70, 101)
             axes.set_ylabel("accuracy, %")
         panels.append(axes)
@@ -95,7 +94,7 @@ def functions(study: Study) -> Picture:
         "regions where the network says yes, for each order of B's units and each lambda: only "
         "the ends have exactly the upper left quarter"
     )
-    return Picture(tuple(panels), alt)
+    return Picture(tuple(panels), alt, columns=len(lines["shown"]))
 
 
 def _function(

@@ -49,7 +49,7 @@ def early_and_late(studies: Mapping[str, Study]) -> Picture:
         for i in dict.fromkeys((0, 1, len(kept) - 1)):
             axes = panel(f"{title}\n{_when(kept[i])}")
             with look():
-                along_t(axes)
+                along_t(axes, "λ")
                 axes.set_xlabel("λ")
                 axes.set_ylabel("test loss, nats")
                 for name in METHODS:

@@ -21,9 +21,10 @@ from modeconn_lib.figures.style import INK, look
 _FRAME = (
     '<div class="drawn" role="img" aria-label="{alt}" style="color:{ink}">'
     '<div style="{row};gap:0.2rem 1.4rem;margin-bottom:0.5rem;font-size:0.9em">{legend}</div>'
-    '<div style="{row};gap:0.6rem 1.2rem">{panels}</div></div>'
+    '<div style="{layout};gap:0.6rem 1.2rem">{panels}</div></div>'
 )
 _ROW = "display:flex;flex-wrap:wrap"
+_GRID = "display:grid;grid-template-columns:repeat({columns},minmax(0,1fr))"
 _PAGE_INK = "var(--pst-color-text-base, inherit)"  # named by the book's theme, not by Jupyter
 _KEY = (
     '<span style="white-space:nowrap"><svg width="34" height="12" aria-hidden="true">'
@@ -46,10 +47,14 @@ class Picture:
         Axes, each alone in its figure.
     alt
         What is to be seen, in a sentence.
+    columns
+        How many panels there are in a row, however narrow the page; 0: as many as there is
+        room for.
     """
 
     panels: tuple[Axes, ...]
     alt: str
+    columns: int = 0
 
     def __repr__(self) -> str:
         """Return the sentence; it is what a text-only reader gets."""
@@ -66,7 +71,8 @@ class Picture:
             "legend": "".join(keys.values()),
             "panels": "".join(svg(axes) for axes in self.panels),
         }
-        return _FRAME.format(row=_ROW, ink=_PAGE_INK, **parts)
+        layout = _GRID.format(columns=self.columns) if self.columns else _ROW
+        return _FRAME.format(row=_ROW, layout=layout, ink=_PAGE_INK, **parts)
 
 
 def svg(axes: Axes) -> str:

@@ -54,7 +54,7 @@ def draw(axes: Axes, study: Study, quantity: str) -> None:
     full = [factor * r.number(number) for r in study.select("calibration/").values()]
     lines["full data"] = [[value] * len(t) for value in full]
     with look():
-        along_t(axes)
+        along_t(axes, "λ")
         axes.set_ylabel(words)
         for name, values in lines.items():
             drawn = {"color": method(name).colour, "linestyle": DASHES.get(name, "-")}

@@ -114,11 +114,11 @@ def panel(title: str = "") -> Axes:
     return axes
 
 
-def along_t(axes: Axes) -> None:
-    """Make the horizontal axis that of a path from A to B."""
+def along_t(axes: Axes, letter: str = "t") -> None:
+    """Make the horizontal axis that of a path from A to B; Git Re-Basin's letter is lambda."""
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["A", "¼", "½", "¾", "B"])
-    axes.set_xlabel("t")
+    axes.set_xlabel(letter)
 
 
 def bundle(axes: Axes, x: Values, lines: Sequence[Values], label: str, **drawn: Any) -> None:

@@ -196,3 +196,11 @@ def test_the_scorecard_says_barriers_by_width_and_whether_the_paper_has_the_fami
     assert mine["verdict"] == "reproduced: 2 of 2 claims hold"
     (built,) = width.scorecard({"MLP on Little": family()}, {})
     assert built["recorded"] == "not run"
+
+
+def test_a_single_recorded_width_is_no_recorded_family(monkeypatch, store):
+    wanted = setting(None, width.PROFILES, profile="smoke")
+    for widths, families in (([16], []), ([16, 512], ["MLP on Little"])):
+        studies = {str(w): of_width(w, BARRIERS[w]) for w in widths}
+        monkeypatch.setattr(width, "recorded_studies", lambda *_, found=studies: found)
+        assert list(width.recorded(wanted, store)) == families
