@@ -8,7 +8,8 @@ Reads summaries called ``<network> <what>``, like ``merged test loss``.
 from collections.abc import Sequence
 
 from modeconn_lib.experiments import pages
-from modeconn_lib.experiments.pages import NOTHING, Markdown, Numbers
+from modeconn_lib.experiments.pages import Markdown, Numbers
+from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.subject_pages import Studies
 
 
@@ -17,16 +18,14 @@ def compared(
 ) -> Markdown:
     """Return a numbered table whose cells hold the numbers `whats`, with a stroke between them.
 
-    Losses get three digits after the point, percentages one.
+    Numbers get as many digits after the point as `pages.digits` says.
     """
     found = [numbers(study) for study in shown.values()]
     rows = []
     for network in who:
         names = [f"{network} {what}" for what in whats]
         cells = [
-            " / ".join(
-                s[n].text(3 if pages.is_loss(n) else 1) if n in s else NOTHING for n in names
-            )
+            " / ".join(s[n].text(pages.digits(n)) if n in s else NOTHING for n in names)
             for s in found
         ]
         rows.append([network, *cells])

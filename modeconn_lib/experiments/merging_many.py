@@ -6,22 +6,21 @@ Reproduces Ainsworth et al. 2022, appendix A.6: five networks that saw all image
 a random half of them each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
 from modeconn_lib.core.seeds import derive
-from modeconn_lib.datasets.registry import dataset
 from modeconn_lib.experiments import matching_tasks, tasks
 from modeconn_lib.experiments import merging_profiles as scale
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile, Profiles
+from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
-from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.reference import published
 from modeconn_lib.results.store import Store
@@ -39,14 +38,14 @@ WHO = ("networks", "best network", *TOGETHER)
 
 def _together(numbers: Profile, models: int, pairs: int, **changes: Any) -> Profile:
     """Return the profile of a subject that merges `models` networks at once."""
-    title = dataset(numbers.dataset).title.partition(",")[0]
-    which = f"{models} together" if models <= FEW else f"{models} on halves"
+    few = models <= FEW
     return replace(
         numbers,
         models=models,
         pairs=pairs,
+        share=1.0 if few else SHARE,
         estimator=None,
-        subject=f"{architecture(numbers.architecture).title} on {title}, {which}",
+        variant="{models} together" if few else "{models} on halves",
         **changes,
     )
 
@@ -81,8 +80,7 @@ def groups(setting: Setting) -> list[range]:
 
     Where the reader's pairs hold fewer networks than the profile merges, these are one group.
     """
-    available = 2 * setting.pairs
-    size = min(setting.numbers.models, available)
+    available, size = 2 * setting.pairs, setting.models
     return [range(start, start + size) for start in range(0, available - size + 1, size)]
 
 
@@ -127,15 +125,22 @@ def summaries(study: Study) -> dict[str, Summary]:
 
 
 def statements(study: Study) -> list[Claim]:
-    """Return what the paper says, in its direction, and whether every group bears it out."""
+    """Return what the paper says, in its direction, and whether every group bears it out.
+
+    Its calibration is that of every class (Fig. 12); that of the answers alone is ours.
+    """
     mergers = study.select("merger/").values()
     loss = [_numbers(merger, "test loss") for merger in mergers]
-    error = [_numbers(merger, "test calibration error") for merger in mergers]
+    top, every = (
+        [_numbers(merger, f"test {kind}calibration error") for merger in mergers]
+        for kind in ("", "classwise ")
+    )
     below = "the merged network's test loss is below that of every network"
     truer = "the merged network is better calibrated on test images than every network"
     return [
         _claim(below, loss, "best network"),
-        _claim(truer, error, "best network"),
+        _claim(f"over every class (Fig. 12), {truer}", every, "best network", _percent),
+        _claim(f"in its answers alone (not in the paper), {truer}", top, "best network", _percent),
         *claims(study),
     ]
 
@@ -155,6 +160,23 @@ def claims(study: Study) -> list[Claim]:
             f"{left} of it are left",
         ),
     ]
+
+
+def sweeps(studies: Mapping[str, Study]) -> str:
+    """Return after how many rounds each search ended, and whether it had settled by then."""
+    said = []
+    for subject, study in studies.items():
+        each = " and ".join(
+            f"{merger.number('sweeps'):.0f} ({'settled' if settled(merger) else 'stopped'})"
+            for merger in study.select("merger/").values()
+        )
+        said.append(f"{subject}: {each} of at most {study.config['rounds']}")
+    return "; ".join(said) or NOTHING
+
+
+def settled(merger: Record) -> bool:
+    """Return whether the last round gained nothing: then the spread was not noted once more."""
+    return len(merger.series["distances"]) <= merger.number("sweeps")
 
 
 def table(built: Study | None, recorded: Study | None, split: str) -> list[list[str]]:
@@ -200,10 +222,11 @@ def scorecard(built: dict[str, Study], recorded: dict[str, Study]) -> list[dict[
     """Return the chapter's rows of the book's scorecard: one for each recorded subject."""
     rows = []
     for subject, study in (recorded or built).items():
-        s, few = summaries(study), study.config["models"] <= FEW
+        s, few = summaries(study), study.config["share"] == 1
         loss = "; ".join(f"{name} {s[f'{name} test loss'].text(4)}" for name in WHO)
-        error = "; ".join(f"{name} {s[f'{name} test calibration error'].text(2)}" for name in WHO)
-        before = "Table 2, {}: test loss, nats" if few else "Fig. 12, {}: calibration error, %"
+        what = "classwise calibration error"
+        error = "; ".join(f"{name} {s[f'{name} test {what}'].text(3)}" for name in WHO)
+        before = "Table 2, {}: test loss, nats" if few else f"Fig. 12, {{}}: {what}, %"
         paper = "merged {[test_loss]}, mean {:.4f}, best {:.4f}".format(
             published("git_rebasin_table2")[-1], *_published_inputs()
         )
@@ -223,9 +246,10 @@ def scorecard(built: dict[str, Study], recorded: dict[str, Study]) -> list[dict[
 
 def _network(setting: Setting, i: int) -> Task:
     """Return the training of network i: on all images, or on a random share of its own."""
-    if setting.numbers.models <= FEW:
+    share = setting.numbers.share
+    if share == 1:
         return tasks.endpoint(setting, i // 2, i % 2)
-    chosen = {"kind": "random", "share": SHARE, "seed": derive(setting.seed, "share", i)}
+    chosen = {"kind": "random", "share": share, "seed": derive(setting.seed, "share", i)}
     return matching_tasks.part(setting, chosen, i, f"network {i + 1} on a random half of the data")
 
 
@@ -237,8 +261,21 @@ def _numbers(merger: Record, what: str) -> dict[str, float]:
     return {"networks": fmean(found), "best network": best, **made}
 
 
-def _claim(text: str, of: list[dict[str, float]], other: str) -> Claim:
-    said = "; ".join(f"merged {each['merged']:.4f}, {other} {each[other]:.4f}" for each in of)
+def _nats(loss: float) -> str:
+    return f"{loss:.4f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:#.3g} %"
+
+
+def _claim(
+    text: str,
+    of: list[dict[str, float]],
+    other: str,
+    unit: Callable[[float], str] = _nats,
+) -> Claim:
+    said = "; ".join(f"merged {unit(n['merged'])}, {other} {unit(n[other])}" for n in of)
     return Claim(text, all(each["merged"] < each[other] for each in of), said)
 
 

@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Any
 
 from modeconn_lib.core.files import atomic_write
-from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.experiments import protocols
 from modeconn_lib.experiments.profiles import PROFILES, Profile
 from modeconn_lib.experiments.studies import Claim, verdict
 from modeconn_lib.models.registry import architecture
@@ -26,21 +26,7 @@ from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
 ENVIRONMENT = "MODECONN_BUILD"
-NOTHING = "–"
-SCHEDULES = {
-    "one_cycle": "one cycle",
-    "step": "halved every 20 epochs",
-    "constant": "constant",
-    "warmup_1": "cosine after 1 epoch of warm-up",
-    "warmup_5": "cosine after 5 epochs of warm-up",
-}
-AUGMENTATIONS = {
-    "none": "none",
-    "scaled": "none",
-    "shift_flip": "shift, flip",
-    "neuron_alignment": "rotation, shift, flip",
-    "git_rebasin": "zoom, flip, rotation",
-}
+NOTHING, PROTOCOL = protocols.NOTHING, protocols.PROTOCOL
 
 Numbers = Callable[[Study], Mapping[str, Summary]]
 Claims = Callable[[Study], Sequence[Claim]]
@@ -79,9 +65,9 @@ def texts(
     """Return everything a page's prose says of its studies, as text.
 
     Names begin with ``build`` or ``recorded``: every number of the chapter (without `decimals`,
-    losses and barriers get three and percentages one), ``both …`` for a number that there is
-    unaligned and aligned, every row of `protocol`, and ``where``, ``device``, ``minutes``,
-    ``verdict``. The rows of `protocol` are there for ``paper``, too, and ``n`` is for captions.
+    `digits` says how many), ``both …`` for a number that there is unaligned and aligned, every row
+    of `PROTOCOL`, and ``where``, ``device``, ``minutes``, ``verdict``. The rows of `PROTOCOL` are
+    there for ``paper``, too, and ``n`` is for captions.
     """
     said = {what: read(asdict(paper)) for what, read in PROTOCOL.items()}
     out = {f"paper {what}": text for what, text in said.items() if text != NOTHING}
@@ -117,10 +103,11 @@ def listing(values: Mapping[str, str], names: Iterable[str], caption: str, name:
 def protocol(study: Study, recorded: Study | None, name: str) -> Markdown:
     """Return what the paper, the recorded study and this build spent, as a numbered table."""
     ways = [asdict(PROFILES["paper"]), recorded and recorded.config, study.config]
+    shown = [one for one in (recorded, study) if one]
     rows = []
     for what, read in PROTOCOL.items():
         cells = [read(way) if way else NOTHING for way in ways]
-        if set(cells) != {NOTHING}:
+        if set(cells) != {NOTHING} and any(protocols.plays_a_part(what, one) for one in shown):
             rows.append([what, *cells])
     devices = [made(found, "device") if found else NOTHING for found in (recorded, study)]
     rows.append(["computed on", NOTHING, *devices])
@@ -192,52 +179,13 @@ def layer_means(study: Study) -> dict[str, Summary]:
     return {name: summarise(map(fmean, pairs.values())) for name, pairs in found.items()}
 
 
-Read = Callable[[Mapping[str, Any]], str]
-
-
-def _recipe(of: str) -> Read:
-    """Return how to say the recipe of endpoints or of curves."""
-
-    def read(config: Mapping[str, Any]) -> str:
-        recipe = config[of]
-        if recipe is None:
-            return NOTHING
-        rule = SCHEDULES.get(recipe["schedule"], recipe["schedule"])
-        plural = "" if recipe["epochs"] == 1 else "s"
-        name = "" if recipe["optimiser"] == "sgd" else f"{recipe['optimiser'].title()}, "
-        return f"{name}{recipe['epochs']} epoch{plural}, {rule}, rate {recipe['learning_rate']:g}"
-
-    return read
-
-
-def _number(of: str) -> Read:
-    return lambda config: f"{config[of]:,}" if config[of] < 10**9 else "all"
-
-
-PROTOCOL: dict[str, Read] = {
-    "data set": lambda c: c.get("dataset_title") or dataset(c["dataset"]).title,
-    "network": lambda c: architecture(c["architecture"]).title,
-    "pairs of networks": _number("pairs"),
-    "training images": _number("train_examples"),
-    "augmentation": lambda c: AUGMENTATIONS.get(c["augmentation"], str(c["augmentation"])),
-    "batch size": _number("batch_size"),
-    "training of networks": _recipe("endpoint"),
-    "training of curves": _recipe("curve"),
-    "images to match units on": _number("align_examples"),
-    "images for batch-norm statistics": _number("statistics_examples"),
-    "test images": _number("test_examples"),
-    "points on a path": _number("points"),
-    "networks merged": lambda c: str(c["models"]) if c.get("models") else NOTHING,
-}
-
-
 def _facts(study: Study, numbers: Numbers, claims: Claims, decimals: int | None) -> dict[str, str]:
     """Return everything to be said of one study."""
     out = {what: read(study.config) for what, read in PROTOCOL.items()}
     out = {what: text for what, text in out.items() if text != NOTHING}
     said = numbers(study)
     for name, summary in said.items():
-        out[name] = summary.text(decimals or (3 if is_loss(name) else 1))
+        out[name] = summary.text(decimals or digits(name))
     for name in said:
         topic = name.removeprefix("aligned ")
         if f"unaligned {topic}" in said and topic != name:
@@ -250,6 +198,16 @@ def _facts(study: Study, numbers: Numbers, claims: Claims, decimals: int | None)
         "minutes": minutes(study),
         "verdict": verdict(claims(study)),
     }
+
+
+def digits(name: str) -> int:
+    """Return how many digits after the point a number of this name gets.
+
+    Calibration errors are small, those over every class, most of them never named, all the more.
+    """
+    if is_loss(name) or "classwise" in name:
+        return 3
+    return 2 if "calibration" in name else 1
 
 
 def is_loss(name: str) -> bool:

@@ -73,6 +73,11 @@ class Setting:
         """What all other seeds are derived from."""
         return self.wanted.seed
 
+    @property
+    def models(self) -> int:
+        """Networks merged at once: what the profile says, or as many as the pairs hold."""
+        return min(self.numbers.models, 2 * self.pairs)
+
 
 def settings(
     data: Path | None, wanted: Parameters, profiles: Profiles | None = None
@@ -81,7 +86,8 @@ def settings(
 
     A reader who names a data set or a network gets the subjects that are of those. Where there is
     none, these are put into the first subject of that network, or else of that data set, or else
-    of all.
+    of all, and into all subjects that share its data set and can still be told apart by the
+    network or the `variant`.
 
     Raises
     ------
@@ -92,7 +98,8 @@ def settings(
     both = [p for p in subjects if _is_asked_for(p, wanted)]
     network = [p for p in subjects if p.architecture == wanted.architecture]
     images = [p for p in subjects if p.dataset == wanted.dataset]
-    chosen = both or network[:1] or images[:1] or [subjects[0]]
+    first = (both or network or images or subjects)[0]
+    chosen = both or [p for p in subjects if p is first or _goes_along(p, first, wanted)]
     return tuple(_setting(data, wanted, numbers, numbers in subjects) for numbers in chosen)
 
 
@@ -139,6 +146,15 @@ def _is_asked_for(subject: Profile, wanted: Parameters) -> bool:
         "",
         subject.architecture,
     )
+
+
+def _goes_along(subject: Profile, first: Profile, wanted: Parameters) -> bool:
+    """Return whether what is put into the first subject is put into this one, too."""
+    same_network = not wanted.architecture or subject.architecture == first.architecture
+    told_apart = not subject.subject and (
+        subject.variant != first.variant or subject.architecture != first.architecture
+    )
+    return subject.dataset == first.dataset and same_network and told_apart
 
 
 def _setting(data: Path | None, wanted: Parameters, numbers: Profile, own: bool) -> Setting:

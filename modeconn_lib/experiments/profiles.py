@@ -53,8 +53,13 @@ class Profile:
         Epochs after which networks are kept, in chapters that follow training.
     models, rounds
         Networks merged at once, in chapters that merge many, and rounds over them at the most.
+    share
+        Of the training images, what each network sees, in chapters that merge many.
     subject
         What the subject is called where its network and data set do not tell it from another.
+    variant
+        Instead of `subject`, words put behind network and data set, whatever these are; in them
+        ``{models}`` stands for the networks merged at once.
     """
 
     dataset: str
@@ -78,7 +83,9 @@ class Profile:
     epochs: tuple[int, ...] = ()
     models: int = 0
     rounds: int = 100
+    share: float = 1.0
     subject: str = ""
+    variant: str = ""
 
 
 Profiles = Mapping[str, tuple[Profile, ...]]  # of a chapter: by name, one for each subject

@@ -6,7 +6,7 @@ Reproduces Ainsworth et al. 2022, section 5.4: A sees 20 % of the lower half of 
 80 % of the upper half, B the rest. Everything is measured on images of all classes alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -15,6 +15,7 @@ from modeconn_lib.experiments import merging_profiles as scale
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
+from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.store import Store
@@ -121,15 +122,31 @@ def summaries(study: Study) -> dict[str, Summary]:
     } | barriers
 
 
+def mergers(studies: Mapping[str, Study]) -> str:
+    """Return the test losses of the merged network and of its inputs in every study."""
+    said = []
+    for subject, study in studies.items():
+        s = summaries(study)
+        merged, a, b = (s[f"{name} test loss"].text(3) for name in ("merged", "A", "B"))
+        said.append(f"{subject}: {merged} merged, {a} and {b} alone")
+    return "; ".join(said) or NOTHING
+
+
 def values(study: Study, name: str) -> list[float]:
     """Return one number of the calibration records, for each pair."""
     return [record.number(name) for record in study.select("calibration/").values()]
 
 
 def statements(study: Study) -> list[Claim]:
-    """Return what the paper says, in its direction, and whether a subject's records bear it out."""
+    """Return what the paper says, in its direction, and whether a subject's records bear it out.
+
+    Its calibration is that of every class (Fig. 10); the last claim, that of the answers, is ours.
+    """
     loss = {name: fmean(values(study, f"{name} test loss")) for name in NETWORKS}
-    error = {name: fmean(values(study, f"{name} test calibration error")) for name in NETWORKS}
+    top, every = (
+        {name: fmean(values(study, f"{name} test {kind}calibration error")) for name in NETWORKS}
+        for kind in ("", "classwise ")
+    )
     inputs = ("A", "B")
     return [
         *claims(study),
@@ -140,7 +157,20 @@ def statements(study: Study) -> list[Claim]:
             ("full data",),
             "the merged network's test loss is above that of a network that saw all data",
         ),
-        _below(error, inputs, "the merged network is better calibrated than both its inputs"),
+        _below(
+            every,
+            inputs,
+            "over every class (Fig. 10), the merged network is better calibrated than both its "
+            "inputs",
+            _percent,
+        ),
+        _below(
+            top,
+            inputs,
+            "in its answers alone (not in the paper), the merged network is better calibrated than "
+            "both its inputs",
+            _percent,
+        ),
     ]
 
 
@@ -157,13 +187,16 @@ def scorecard(built: dict[str, Study], recorded: dict[str, Study]) -> list[dict[
     for subject, study in (recorded or built).items():
         s = summaries(study)
         found = [f"{name} {s[f'{name} test loss'].text(3)}" for name in NETWORKS]
+        what = "classwise calibration error"
+        error = [f"{name} {s[f'{name} test {what}'].text(3)}" for name in ("A", "B", "merged")]
+        said = f"{'; '.join(found)}; {what} in percent: {', '.join(error)}"
         rows.append(
             {
-                "claim": f"Fig. 5, {subject}: test losses after split training, nats",
-                "paper": "merged below A, B and naive; above ensemble and full data",
-                "recorded": f"{'; '.join(found)} (n = {s['merged test loss'].n})"
-                if recorded
-                else "not run",
+                "claim": f"Figs. 5 and 10, {subject}: test losses after split training, nats, and "
+                "calibration",
+                "paper": "merged below A, B and naive; above ensemble and full data; better "
+                "calibrated than A and B",
+                "recorded": f"{said} (n = {s['merged test loss'].n})" if recorded else "not run",
                 "build": "see the page",
                 "verdict": verdict(statements(study)),
             }
@@ -177,13 +210,26 @@ def _half(setting: Setting, pair: int, side: int) -> Task:
     return matching_tasks.part(setting, chosen, 2 * pair + side, label)
 
 
-def _below(found: dict[str, float], others: Sequence[str], text: str) -> Claim:
-    return Claim(text, all(found["merged"] < found[n] for n in others), _said(found, others))
+def _nats(loss: float) -> str:
+    return f"{loss:.3f}"
 
 
-def _above(found: dict[str, float], others: Sequence[str], text: str) -> Claim:
-    return Claim(text, all(found["merged"] > found[n] for n in others), _said(found, others))
+def _percent(share: float) -> str:
+    return f"{100 * share:#.3g} %"
 
 
-def _said(found: dict[str, float], others: Sequence[str]) -> str:
-    return ", ".join(f"{name} {found[name]:.3f}" for name in ("merged", *others))
+def _below(
+    found: Mapping[str, float],
+    others: Sequence[str],
+    text: str,
+    unit: Callable[[float], str] = _nats,
+) -> Claim:
+    return Claim(text, all(found["merged"] < found[n] for n in others), _said(found, others, unit))
+
+
+def _above(found: Mapping[str, float], others: Sequence[str], text: str) -> Claim:
+    return Claim(text, all(found["merged"] > found[n] for n in others), _said(found, others, _nats))
+
+
+def _said(found: Mapping[str, float], others: Sequence[str], unit: Callable[[float], str]) -> str:
+    return ", ".join(f"{name} {unit(found[name])}" for name in ("merged", *others))

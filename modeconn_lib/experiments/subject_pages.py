@@ -8,8 +8,9 @@ The recorded ones come first. What a page does with one study is in `pages`.
 from collections.abc import Callable, Mapping, Sequence
 
 from modeconn_lib.experiments import pages
-from modeconn_lib.experiments.pages import NOTHING, Claims, Markdown, Numbers, table
-from modeconn_lib.experiments.studies import Claim, check_claims
+from modeconn_lib.experiments.pages import Claims, Markdown, Numbers, table
+from modeconn_lib.experiments.protocols import NOTHING, PROTOCOL, plays_a_part
+from modeconn_lib.experiments.studies import Claim, check_claims, verdict
 from modeconn_lib.results.study import Study
 
 Studies = Mapping[str, Study]
@@ -29,10 +30,15 @@ def panels(built: Studies, recorded: Studies) -> dict[str, Study]:
 
 
 def protocols(shown: Studies, name: str, caption: str = "What was computed") -> Markdown:
-    """Return what every study spent, as a numbered table: one column for each."""
+    """Return what every study spent, as a numbered table: one column for each.
+
+    A row is there if it plays a part in one of the studies; in the others it reads "–".
+    """
     rows = []
-    for what, read in pages.PROTOCOL.items():
-        cells = [read(study.config) for study in shown.values()]
+    for what, read in PROTOCOL.items():
+        cells = [
+            read(study.config) if plays_a_part(what, study) else NOTHING for study in shown.values()
+        ]
         if set(cells) != {NOTHING} and what not in ("data set", "network"):
             rows.append([what, *cells])
     rows.append(["computed on", *(pages.made(study, "device") for study in shown.values())])
@@ -58,7 +64,7 @@ def numbers(
     names = list(dict.fromkeys(name for summaries in found for name in summaries))
     rows = []
     for i, what in enumerate(names):
-        digits = 3 if pages.is_loss(what) else 1
+        digits = pages.digits(what)
         before = [cells[i] for cells in (extra or {}).values()]
         cells = [s[what].text(digits) if what in s else NOTHING for s in found]
         rows.append([what, *before, *cells])
@@ -74,6 +80,12 @@ def verdicts(shown: Studies, claims: Claims, caption: str, name: str) -> Markdow
                 [claim.text, title, f"{'holds' if claim.holds else 'fails'}: {claim.found}"]
             )
     return table(["claim", "study", "found"], rows, caption, name)
+
+
+def verdicts_of(studies: Studies, claims: Claims) -> str:
+    """Return for every study how many of its claims hold, in words."""
+    said = [f"{subject}: {verdict(claims(study))}" for subject, study in studies.items()]
+    return "; ".join(said) or NOTHING
 
 
 def check(shown: Studies, claims: Callable[[Study], Sequence[Claim]]) -> None:

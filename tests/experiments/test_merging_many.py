@@ -1,11 +1,13 @@
 """Chapter 25: whom it merges, what it says of its records, and when a statement fails."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from modeconn_lib.experiments import merging_many, tasks
 from modeconn_lib.experiments.parameters import parameters, setting, settings
+from modeconn_lib.experiments.protocols import PROTOCOL
+from modeconn_lib.experiments.studies import subject_name
 from tests.figures import together
 
 
@@ -55,11 +57,44 @@ def test_no_network_is_in_two_groups_and_each_group_has_a_seed():
     assert first.config["seed"] != second.config["seed"]
 
 
+def names(profile, **given) -> list[str]:
+    return [subject_name(one) for one in subjects(profile, **given)]
+
+
 def test_subjects_of_one_network_and_data_set_have_names_of_their_own():
-    for profile, of in merging_many.PROFILES.items():
-        names = [numbers.subject for numbers in of]
-        assert len(set(names)) == len(names) == 2, profile
-    assert merging_many.PROFILES["standard"][1].subject == "MLP 3 × 512 on MNIST, 32 on halves"
+    assert names("standard") == [
+        "MLP 3 × 512 on MNIST, 5 together",
+        "MLP 3 × 512 on MNIST, 32 on halves",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [(1, ["2 together", "2 on halves"]), (2, ["4 together", "4 on halves"])],
+)
+def test_with_few_pairs_as_many_networks_are_named_as_are_merged(pairs, words):
+    of = subjects("quick", pairs=pairs)
+    assert [subject_name(one).partition(", ")[2] for one in of] == words
+    for one in of:
+        (group,) = merging_many.groups(one)
+        assert len(group) == one.models == 2 * pairs
+        assert PROTOCOL["networks merged"](asdict(one.numbers)) == str(2 * pairs)
+
+
+def test_two_networks_of_the_second_subject_still_see_a_half_each():
+    _, many = subjects("quick", pairs=1)
+    plan = merging_many.plan(many)
+    assert plan["network/1"].config["subset"]["share"] == 0.5
+    usual = merging_many.plan(subjects("quick")[1])
+    assert plan["network/1"].key == usual["network/1"].key
+
+
+def test_another_data_set_is_put_into_both_subjects():
+    for given in ({"dataset": "mnist"}, {"dataset": "mnist", "architecture": "mlp"}):
+        assert names("quick", **given) == [
+            "MLP 3 × 512 on MNIST, 5 together",
+            "MLP 3 × 512 on MNIST, 6 on halves",
+        ]
 
 
 def test_the_paper_profile_is_the_published_one():
@@ -86,16 +121,46 @@ def held(**changed) -> list[bool]:
 
 
 def test_every_statement_holds_where_it_is_so():
-    assert held() == held(groups=2) == [True] * 4
+    assert held() == held(groups=2) == [True] * 5
 
 
 @pytest.mark.parametrize(
     ("changed", "failing"),
-    [({"merged": 0.15}, [0, 1]), ({"naive": 0.04}, [2]), ({"network_3": 0.04}, [0, 1])],
+    [({"merged": 0.15}, [0, 1, 2]), ({"naive": 0.04}, [3]), ({"network_3": 0.04}, [0, 1, 2])],
     ids=str,
 )
 def test_a_statement_fails_where_one_network_says_otherwise(changed, failing):
     assert [i for i, holds in enumerate(held(**changed)) if not holds] == failing
+
+
+@pytest.mark.parametrize(("kind", "failing"), [("classwise ", 1), ("", 2)])
+def test_each_calibration_error_is_judged_by_itself(kind, failing):
+    study = together.many()
+    record = study["merger/0"]
+    scalars = {**record.scalars, f"merged test {kind}calibration error": 0.9}
+    broken = replace(study, records={"merger/0": replace(record, scalars=scalars)})
+    found = [claim.holds for claim in merging_many.statements(broken)]
+    assert found == [i != failing for i in range(5)]
+
+
+def test_the_papers_calibration_is_that_of_every_class():
+    claim = merging_many.statements(together.many())[1]
+    assert "Fig. 12" in claim.text
+    assert claim.found == "merged 0.0500 %, best network 0.100 %"
+
+
+def test_the_page_says_whether_a_search_came_to_an_end():
+    study = together.many(groups=2)
+    stopped = _with(study["merger/1"], [4.0, 3.0, 2.5, 2.4])
+    broken = replace(study, records={**study.records, "merger/1": stopped})
+    assert merging_many.settled(study["merger/1"])
+    assert not merging_many.settled(stopped)
+    said = merging_many.sweeps({"few": broken, "one": study})
+    assert said == (
+        "few: 3 (settled) and 3 (stopped) of at most 10; "
+        "one: 3 (settled) and 3 (settled) of at most 10"
+    )
+    assert merging_many.sweeps({}) == "–"
 
 
 @pytest.mark.parametrize("distances", [[4.0, 5.0, 3.0], [4.0]])
@@ -143,12 +208,12 @@ def test_the_scorecard_has_a_row_for_each_recorded_subject():
     rows = merging_many.scorecard({"few": few}, {"few": few, "many": many})
     assert [row["claim"] for row in rows] == [
         "Table 2, few: test loss, nats",
-        "Fig. 12, many: calibration error, %",
+        "Fig. 12, many: classwise calibration error, %",
     ]
     assert rows[0]["paper"] == "merged 0.0727, mean 0.1293, best 0.1108"
     assert "networks 0.2000; best network 0.1000; merged 0.0500" in rows[0]["recorded"]
     assert [row["verdict"] for row in rows] == [
-        "reproduced: 4 of 4 claims hold",
-        "2 of 4 claims hold",
+        "reproduced: 5 of 5 claims hold",
+        "2 of 5 claims hold",
     ]
     assert merging_many.scorecard({"few": few}, {})[0]["recorded"] == "not run"

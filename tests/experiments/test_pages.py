@@ -71,8 +71,10 @@ def test_without_a_record_every_number_of_it_is_a_dash():
 
 def test_the_papers_own_protocol_is_said():
     assert said(None)["paper points on a path"] == str(PROFILES["paper"].points)
-    assert said(None)["paper training of curves"].startswith("250 epochs, halved every 20 epochs")
-    assert said(None)["build training of curves"] == "1 epoch, one cycle, rate 0.1"
+    assert said(None)["paper training of curves"].startswith("250 epochs of SGD, halved every 20")
+    assert said(None)["build training of curves"] == (
+        "1 epoch of SGD, one cycle, rate 0.1, weight decay 0"
+    )
 
 
 def test_the_protocol_has_a_column_for_each_way():

@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.chapters import CHAPTERS, chapter
-from modeconn_lib.experiments.parameters import notebook_setting, setting
+from modeconn_lib.experiments.parameters import (
+    notebook_setting,
+    parameters,
+    setting,
+    settings,
+)
 from modeconn_lib.experiments.profiles import PROFILES, profile
+from modeconn_lib.experiments.studies import subject_name
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,52 @@ def test_what_is_asked_for_takes_the_place_of_the_profiles_choice():
     assert found.seed == 5
     assert (found.numbers.dataset, found.numbers.architecture) == ("mnist", "mlp")
     assert found.numbers.pairs == 7
+
+
+TWO = replace(profile("smoke"), dataset="cifar10", architecture="mlp")
+FAMILY = (TWO, replace(TWO, architecture="mlp_small"), replace(TWO, variant="once more"))
+OTHERS = (replace(TWO, architecture="mlp_w16", subject="mine"), replace(TWO, dataset="cifar100"))
+
+
+def of(**given) -> list[tuple[str, str, str]]:
+    """Network, data set and variant of every subject that a reader gets."""
+    found = settings(None, parameters(profile="smoke", **given), {"smoke": (*FAMILY, *OTHERS)})
+    return [(one.architecture, one.dataset.name, one.numbers.variant) for one in found]
+
+
+def test_subjects_of_the_data_set_asked_for_are_taken_as_they_are():
+    assert of(dataset="cifar100") == [("mlp", "cifar100", "")]
+    assert len(of()) == 5
+
+
+def test_a_data_set_that_no_subject_has_is_put_into_all_that_go_along_with_the_first():
+    assert of(dataset="mnist") == [
+        ("mlp", "mnist", ""),
+        ("mlp_small", "mnist", ""),
+        ("mlp", "mnist", "once more"),
+    ]
+
+
+def test_with_a_network_asked_for_too_only_those_of_that_network_go_along():
+    both = [("mlp", "mnist", ""), ("mlp", "mnist", "once more")]
+    assert of(dataset="mnist", architecture="mlp") == both
+    assert of(dataset="mnist", architecture="mlp_small") == [("mlp_small", "mnist", "")]
+    assert of(architecture="tinyten") == [
+        ("tinyten", "cifar10", ""),
+        ("tinyten", "cifar10", "once more"),
+    ]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize(
+    "asked", [{}, {"dataset": "tiny_imagenet"}, {"architecture": "tinyten"}, "both"]
+)
+def test_all_subjects_a_reader_can_get_have_names_of_their_own(name, asked):
+    given = {"dataset": "tiny_imagenet", "architecture": "tinyten"} if asked == "both" else asked
+    for profile_name in PROFILES:
+        wanted = parameters(profile=profile_name, **given)
+        names = [subject_name(one) for one in settings(None, wanted, CHAPTERS[name].profiles)]
+        assert len(set(names)) == len(names)
 
 
 def test_no_more_images_are_asked_for_than_the_data_set_has(monkeypatch):

@@ -1,0 +1,130 @@
+"""What a study spent, in words: the rows of the tables that pages call its protocol.
+
+config of a Study, or of a profile  ->  PROTOCOL, a row each  ->  text
+Study  ->  plays_a_part  ->  whether a table of it needs the row
+
+How a table is made of them is in `pages` and `subject_pages`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.models.registry import architecture
+from modeconn_lib.results.study import Study
+
+NOTHING = "–"
+SCHEDULES = {
+    "one_cycle": "one cycle",
+    "step": "halved every 20 epochs",
+    "constant": "constant",
+    "warmup_1": "cosine after 1 epoch of warm-up",
+    "warmup_5": "cosine after 5 epochs of warm-up",
+}
+OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
+AUGMENTATIONS = {
+    "none": "none",
+    "scaled": "none",
+    "shift_flip": "shift, flip",
+    "neuron_alignment": "rotation, shift, flip",
+    "git_rebasin": "zoom, flip, rotation",
+}
+
+Read = Callable[[Mapping[str, Any]], str]
+
+
+def plays_a_part(what: str, study: Study) -> bool:
+    """Return whether any record of a study depends on what a row of `PROTOCOL` says."""
+    if what == BATCHNORM and not architecture(study.config["architecture"]).has_batchnorm:
+        return False
+    steps = {record.step for record in study.records.values()}
+    return what not in _STEPS or bool(steps & _STEPS[what])
+
+
+def _recipe(of: str) -> Read:
+    """Return how to say the recipe of networks, of curves or of the estimator."""
+
+    def read(config: Mapping[str, Any]) -> str:
+        recipe = config[of]
+        if recipe is None:
+            return NOTHING
+        rule = SCHEDULES.get(recipe["schedule"], recipe["schedule"])
+        plural = "" if recipe["epochs"] == 1 else "s"
+        name = OPTIMISERS.get(recipe["optimiser"], recipe["optimiser"])
+        return (
+            f"{recipe['epochs']} epoch{plural} of {name}, {rule}, rate "
+            f"{recipe['learning_rate']:g}, weight decay {recipe['weight_decay']:g}"
+        )
+
+    return read
+
+
+def _number(of: str) -> Read:
+    return lambda config: f"{config[of]:,}" if config[of] < 10**9 else "all"
+
+
+def _epochs(config: Mapping[str, Any]) -> str:
+    """Return the epochs after which networks are kept: all up to the last, or a list."""
+    kept = list(config["epochs"])
+    if kept and kept == list(range(len(kept))) and len(kept) > 2:
+        return f"all from 0 to {kept[-1]}"
+    return ", ".join(map(str, kept)) or NOTHING
+
+
+def _models(config: Mapping[str, Any]) -> str:
+    models = min(config["models"], 2 * config["pairs"])
+    return str(models) if models else NOTHING
+
+
+def _seen(config: Mapping[str, Any]) -> str:
+    """Return how many images a network saw, where that is not all of them."""
+    if config["share"] == 1:
+        return NOTHING
+    return f"{round(config['share'] * config['train_examples']):,}"
+
+
+def _of_estimator(config: Mapping[str, Any]) -> str:
+    return f"{config['estimator_batch_size']:,}" if config["estimator"] else NOTHING
+
+
+BATCHNORM = "images for batch-norm statistics"
+PROTOCOL: dict[str, Read] = {
+    "data set": lambda c: c.get("dataset_title") or dataset(c["dataset"]).title,
+    "network": lambda c: architecture(c["architecture"]).title,
+    "pairs of networks": _number("pairs"),
+    "networks merged": _models,
+    "training images": _number("train_examples"),
+    "of these, seen by each network": _seen,
+    "augmentation": lambda c: AUGMENTATIONS.get(c["augmentation"], str(c["augmentation"])),
+    "batch size": _number("batch_size"),
+    "training of networks": _recipe("endpoint"),
+    "epochs kept": _epochs,
+    "training of curves": _recipe("curve"),
+    "penalty of curves": lambda c: f"{c['penalty']:g}" if c["curve"] else NOTHING,
+    "images to match units on": _number("align_examples"),
+    "random orders of weight matching": _number("orders"),
+    "training of the estimator": _recipe("estimator"),
+    "batch size of the estimator": _of_estimator,
+    "rounds of merging at most": _number("rounds"),
+    BATCHNORM: _number("statistics_examples"),
+    "images for the training loss": _number("measure_examples"),
+    "test images": _number("test_examples"),
+    "points on a path": _number("points"),
+}
+# The steps that depend on a row; on a row that is not here, all do.
+_STEPS: dict[str, frozenset[str]] = {
+    "networks merged": frozenset({"merger"}),
+    "of these, seen by each network": frozenset({"merger"}),
+    "epochs kept": frozenset({"snapshots"}),
+    "training of curves": frozenset({"curve"}),
+    "penalty of curves": frozenset({"curve"}),
+    "images to match units on": frozenset({"alignment", "units"}),
+    "random orders of weight matching": frozenset({"weights", "onset"}),
+    "training of the estimator": frozenset({"estimator"}),
+    "batch size of the estimator": frozenset({"estimator"}),
+    "rounds of merging at most": frozenset({"merger"}),
+    "images for the training loss": frozenset(
+        {"along", "onset", "ensemble", "calibration", "merger", "estimator", "steepest"}
+    ),
+    "points on a path": frozenset({"along", "onset", "ensemble"}),
+}
