@@ -18,6 +18,7 @@ from modeconn_lib.core.params import Params
 from modeconn_lib.permutation.spec import AxisSpan, PermutationSpec
 
 ROWS = 1 << 12  # products that float32 sums up before float64 takes over
+STRIP = 1 << 20  # entries of a table that are added to at a time: 4 MiB of float32
 
 Index = Int[Tensor, " entries"]
 
@@ -121,6 +122,10 @@ class Costs:
         """Return the tensors that `group` indexes."""
         return {span.tensor for span in self._spec.spans[group]}
 
+    def groups_on(self, tensor: str) -> set[str]:
+        """Return the groups that index `tensor`, on whichever axis."""
+        return set().union(*self._movers[tensor].values())
+
     def table(self, group: str) -> Float[Tensor, "units units"]:
         """Return the table of `group` for the others as they stand; it is not to be written to."""
         if group not in self._tables:
@@ -210,13 +215,29 @@ def _add_products(
     table: Float[Tensor, "units units"], pieces: Iterable[tuple[Tensor, Tensor]]
 ) -> None:
     """Add x.T @ y of every piece to the table, which is float64."""
-    pending: Tensor | None = None
+    held: list[tuple[Tensor, Tensor]] = []
     rows = 0
     for x, y in pieces:
-        pending = x.T @ y if pending is None else pending.addmm_(x.T, y)
+        held.append((x, y))
         rows += len(x)
         if rows >= ROWS:
-            table += pending
-            pending, rows = None, 0
-    if pending is not None:
-        table += pending
+            _add_held(table, held)
+            held, rows = [], 0
+    if held:
+        _add_held(table, held)
+
+
+def _add_held(table: Float[Tensor, "units units"], held: list[tuple[Tensor, Tensor]]) -> None:
+    """Add the pieces' products to the table, one strip after another.
+
+    A strip of products stays in the cache until it is added; a whole table of them does not, and
+    took as long to allocate and to convert as the products of a late visit.
+    """
+    units = len(table)
+    height = max(1, STRIP // units)
+    for top in range(0, units, height):
+        (x, y), *others = ((x.narrow(1, top, min(height, units - top)), y) for x, y in held)
+        products = x.T @ y
+        for x, y in others:
+            products.addmm_(x.T, y)
+        table[top : top + height] += products

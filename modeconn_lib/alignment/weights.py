@@ -56,8 +56,11 @@ class WeightMatching:
 
 
 def learnable(module: nn.Module, params: Params) -> Params:
-    """Return the entries of `params` that training changes: no batch-norm statistics."""
-    names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    """Return the entries of `params` that training changes, a tied tensor once.
+
+    No batch-norm statistics: they are not learned, and say nothing about which unit is which.
+    """
+    names = {name for name, _ in module.named_parameters()}
     return {name: value for name, value in params.items() if name in names}
 
 
@@ -190,12 +193,21 @@ def _descend(
 
 
 def _neighbours(costs: Costs, members: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
-    """Return the families whose tables change when a family moves; itself if it is on two axes."""
+    """Return the families whose tables change when a family moves; itself if it is on two axes.
+
+    What such a one gains is read off whole tensors: all that move anything there are near it, too.
+    """
     first = {group: name for name, family in members.items() for group in family}
-    return {
+    near = {
         name: {first[other] for group in family for other in costs.neighbours(group)}
         for name, family in members.items()
     }
+    for name in [name for name in members if name in near[name]]:
+        tensors = {tensor for group in members[name] for tensor in costs.tensors(group)}
+        for other in {first[group] for tensor in tensors for group in costs.groups_on(tensor)}:
+            near[name].add(other)
+            near[other].add(name)
+    return near
 
 
 def _improve(

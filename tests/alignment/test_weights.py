@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from threading import Event
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from modeconn_lib.alignment import weights
 from modeconn_lib.alignment.assignment import best_permutation
@@ -17,6 +19,7 @@ from modeconn_lib.core.params import dot, params_of
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.apply import identity, permute, random_permutations
 from modeconn_lib.permutation.spec import AxisSpan, PermutationSpec
+from modeconn_lib.permutation.trace import trace
 from tests.reference import specs
 from tests.reference.weight_matching import best_of_all, full_cost, match_by_full_recompute
 
@@ -117,6 +120,51 @@ def test_visits_side_by_side_find_what_one_after_the_other_finds(seed, monkeypat
         runs.append(match_weights(spec, a, b, seed=seed))
     assert_equal(runs[0].permutations, runs[1].permutations)
     assert (runs[0].objectives, runs[0].sweeps) == (runs[1].objectives, runs[1].sweeps)
+
+
+# A stream s + W s, concatenated with g: neither changes the other's table, both the tensor "out".
+BESIDE = PermutationSpec(
+    {"s": 6, "g": 6},
+    {
+        "s": (AxisSpan("w", 0), AxisSpan("w", 1), AxisSpan("out", 1)),
+        "g": (AxisSpan("out", 1, 6),),
+    },
+)
+
+
+@pytest.mark.parametrize("seed", [10, 34, 36])  # at which s is not to move
+def test_what_a_group_on_two_axes_gains_is_not_mixed_with_anothers_gain(seed, monkeypatch):
+    a, b = (network(k, {"w": (6, 6), "out": (3, 12)}) for k in (seed, seed + 1))
+    assert weights.visits(["s", "g"], 1, 0, 0) == ["s", "g"]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    alone = match_weights(BESIDE, a, b, seed=1)
+    objective, table, move = Costs.objective, Costs.table, Costs.move
+    read, moved = Event(), Event()
+
+    def read_and_wait(self, tensors=None):
+        found = objective(self, tensors)
+        if tensors is not None and not read.is_set():
+            read.set()
+            moved.wait(0.3)  # g has this long to come between the two readings for s
+        return found
+
+    def table_after_reading(self, group):
+        if group == "g":
+            read.wait(10)
+        return table(self, group)
+
+    def move_and_tell(self, group, p):
+        move(self, group, p)
+        if group == "g" and read.is_set():
+            moved.set()
+
+    monkeypatch.setattr(Costs, "objective", read_and_wait)
+    monkeypatch.setattr(Costs, "table", table_after_reading)
+    monkeypatch.setattr(Costs, "move", move_and_tell)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    beside = match_weights(BESIDE, a, b, seed=1)
+    assert_equal(beside.permutations, alone.permutations)
+    assert (beside.objectives, beside.sweeps) == (alone.objectives, alone.sweeps)
 
 
 @pytest.mark.parametrize("name", ["mlp_small", "resnet20_layernorm"])
@@ -222,6 +270,18 @@ def test_batch_norm_statistics_do_not_count():
     part = within(specs.tinyten(), kept)
     assert not any("running" in s.tensor for spans in part.spans.values() for s in spans)
     assert match_weights(specs.tinyten(), kept, kept).objective == pytest.approx(dot(kept, kept))
+
+
+def test_a_tied_weight_counts_once():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+    module[4].weight = module[2].weight
+    params = params_of(module)
+    kept = learnable(module, params)
+    assert params.keys() - kept.keys() == {"4.weight"}
+    squares = sum(float(p.detach().double().square().sum()) for p in module.parameters())
+    spec = trace(module, torch.zeros(2, 4)).spec
+    assert match_weights(spec, kept, kept).objective == pytest.approx(squares)
 
 
 SCRIPT = """
