@@ -118,11 +118,15 @@ def gather_moments(
 ) -> Moments:
     """Return the moments of every site of every group, A's units against B's, in one pass.
 
+    A network without hidden units has no sites, and nothing is computed.
+
     Raises
     ------
     ValueError
         If there are no images.
     """
+    if not traced.sites:
+        return {}
     found: dict[str, list[CrossMoments]] = {}
     for batch in images:
         of_a, of_b = activations(traced, a, batch, stage), activations(traced, b, batch, stage)
@@ -134,7 +138,7 @@ def gather_moments(
                 old = found[group]
                 found[group] = [m.add(x, y) for m, (x, y) in zip(old, pairs, strict=True)]
     if not found:
-        raise ValueError("activation matching needs images and units to match, got none")
+        raise ValueError("activation matching needs images, got none")
     return {group: tuple(sites) for group, sites in found.items()}
 
 
@@ -163,7 +167,8 @@ def align_activations(
     Raises
     ------
     ValueError
-        If the networks differ in names or shapes, or there are no images.
+        If the networks differ in names or shapes, there are no images, or what the units do is
+        not finite.
     NotEquivalent
         If the permuted network computes something else.
     """

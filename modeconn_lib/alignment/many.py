@@ -33,7 +33,8 @@ class Merge:
         One set for each network, in the order given.
     distances
         :math:`\sum_i \|\theta_i - \bar\theta\|^2` over the learned tensors, in float64: of the
-        networks as they came, and after every sweep. Never rises.
+        networks as they came, and after every sweep that lowered it. A last one that did not is
+        counted in `sweeps` but not listed.
     sweeps
         How often every network was matched.
     seconds
@@ -74,7 +75,8 @@ def merge_many(
     Raises
     ------
     ValueError
-        If there are fewer than two networks, or they differ in names, shapes or dtypes.
+        If there are fewer than two networks, or they differ in names, shapes or dtypes; or if
+        `learned` names a tensor that they lack, or none that any unit of the spec indexes.
 
     References
     ----------
@@ -85,12 +87,15 @@ def merge_many(
         raise ValueError(f"merging needs at least 2 networks, got {len(networks)}")
     for other in networks[1:]:
         same_network(networks[0], other)
-    names = {name for name, value in networks[0].items() if value.is_floating_point()}
-    if learned is not None:
-        names &= set(learned)
+    names = _looked_at(networks[0], learned)
     thetas = [{name: network[name] for name in network if name in names} for network in networks]
     # Permutations apply to buffers, too, but these have no say in them.
     part, whole = within(spec, thetas[0]), within(spec, networks[0])
+    if spec.sizes and not any(part.spans.values()):
+        raise ValueError(
+            f"there is nothing to match: none of the {len(names)} tensors to look at is indexed by "
+            "a unit of the spec"
+        )
     found: list[Permutations] = [identity(spec) for _ in networks]
     placed, distances, sweep = thetas, [_spread(thetas)], 0
     while sweep < max_sweeps:
@@ -104,6 +109,20 @@ def merge_many(
     aligned = [permute(net, whole, p) for net, p in zip(networks, found, strict=True)]
     merged = combine([1 / len(networks)] * len(networks), aligned)
     return Merge(merged, tuple(found), tuple(distances), sweep, time.monotonic() - started)
+
+
+def _looked_at(network: Params, learned: Collection[str] | None) -> set[str]:
+    """Return the names of the tensors that matching looks at."""
+    names = {name for name, value in network.items() if value.is_floating_point()}
+    if learned is None:
+        return names
+    unknown = sorted(set(learned) - network.keys())
+    if unknown:
+        raise ValueError(
+            f"the networks have no tensor {unknown[0]!r} ({len(unknown)} such in `learned`); they "
+            f"have {', '.join(list(network)[:4])}, ..."
+        )
+    return names & set(learned)
 
 
 def _sweep(

@@ -18,10 +18,10 @@ ROWS = 1 << 15  # samples per float32 product: more rows would lose digits, fewe
 class CrossMoments:
     r"""First and second moments of paired samples :math:`(x_s, y_s)`.
 
-    Products are taken in float32 about a shift inside the data (the first sample), some thousand
-    samples at a time, and summed in float64: nearly the digits of float64 at the price of
-    float32. Up to those digits the result does not depend on how samples come in batches. A unit
-    that never varies is exactly 0 after the shift, whatever its level.
+    Products are taken in float32 about a shift near the mean (that of the first samples), some
+    thousand samples at a time, and summed in float64: nearly the digits of float64 at the price
+    of float32. Up to those digits the result does not depend on how samples come in batches. A
+    unit that never varies is exactly 0 after the shift, whatever its level.
 
     Attributes
     ----------
@@ -49,10 +49,18 @@ class CrossMoments:
 
     @staticmethod
     def of(x: Float[Tensor, "samples units"], y: Float[Tensor, "samples units"]) -> "CrossMoments":
-        """Return the moments of one batch, whose first sample becomes the shift."""
+        """Return the moments of one batch, which determines the shift.
+
+        Raises
+        ------
+        ValueError
+            If the batch is empty.
+        """
+        if len(x) == 0:
+            raise ValueError("moments need at least 1 sample, got 0")
         zeros = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
         product = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
-        empty = CrossMoments(0, x[0].clone(), y[0].clone(), zeros, zeros, zeros, zeros, product)
+        empty = CrossMoments(0, _shift(x), _shift(y), zeros, zeros, zeros, zeros, product)
         return empty.add(x, y)
 
     def add(
@@ -61,7 +69,7 @@ class CrossMoments:
         """Return the moments with a batch of paired samples added."""
         sums = [self.sum_x, self.sum_y, self.square_x, self.square_y, self.product]
         for part_x, part_y in zip(x.split(ROWS), y.split(ROWS), strict=True):
-            u, v = part_x - self.shift_x, part_y - self.shift_y
+            u, v = part_x - self.shift_x, part_y - self.shift_y  # at least float32: the shifts are
             terms = (u.sum(0), v.sum(0), (u * u).sum(0), (v * v).sum(0), u.T @ v)
             sums = [old + term.double() for old, term in zip(sums, terms, strict=True)]
         return CrossMoments(self.count + len(x), self.shift_x, self.shift_y, *sums)
@@ -91,7 +99,7 @@ class CrossMoments:
         covariance = self.product / n - torch.outer(self.sum_x / n, self.sum_y / n)
         var_x, var_y = self.variances()
         scale = torch.outer(var_x.sqrt(), var_y.sqrt())
-        return torch.where(scale > 0, covariance / scale, 0.0)
+        return torch.where(scale == 0, 0.0, covariance / scale)  # NaN stays: assignment refuses it
 
     def squared_distance(self) -> Float[Tensor, "units units"]:
         r"""Return the mean of :math:`(x_i - y_j)^2` over the samples.
@@ -127,3 +135,14 @@ class CrossMoments:
         # (u + s)(v + r) = uv + ur + sv + sr, where u and v are the shifted units.
         mean_u, mean_y = self.sum_x / n, self.sum_y / n + shift_y
         return self.product / n + torch.outer(mean_u, shift_y) + torch.outer(shift_x, mean_y)
+
+
+def _shift(x: Float[Tensor, "samples units"]) -> Float[Tensor, " units"]:
+    """Return the mean of the first samples, in float32 if their own floats are shorter.
+
+    Not a sample itself: a unit that is active there and hardly anywhere else would be far from 0
+    everywhere else, and its variance lost in the rounding of that. Taken about one, so that it is
+    exactly the level of a unit that has but one.
+    """
+    few = x[:ROWS].float() if x.itemsize < 4 else x[:ROWS]
+    return few[0] + (few - few[0]).mean(0)

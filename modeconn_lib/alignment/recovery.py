@@ -7,7 +7,7 @@ A network and its reordered copy are the one case in which the best permutation 
 (Cauchy-Schwarz). A search that stays below it is in a local optimum.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -38,7 +38,7 @@ class Recovery:
     units
         Share of units whose place is the planted one.
     reached
-        The objective as a share of :math:`\|\theta\|^2`, the highest there is.
+        The objective as a share of :math:`\|\theta\|^2`, the highest there is; 1 if that is 0.
     """
 
     exact: bool
@@ -65,17 +65,23 @@ def recover(
         Determines what is planted, and the search.
     starts, orders
         As for `match_from_starts`.
+
+    Raises
+    ------
+    ValueError
+        If there is no start, or `params` are not finite or do not fit the spec.
     """
     planted = plant(spec, params, generator(seed, "planted"))
     found = match_from_starts(
         spec, params, planted.network, starts=starts, seed=seed, orders=orders
     )
     back = permute(planted.network, within(spec, params), found.permutations)
+    highest = dot(params, params)
     same = sum(int((p == planted.truth[g]).sum()) for g, p in found.permutations.items())
     return Recovery(
         exact=all(torch.equal(back[name], value) for name, value in params.items()),
         units=same / max(1, sum(spec.sizes.values())),
-        reached=found.objective / dot(params, params),
+        reached=found.objective / highest if highest else 1.0,
     )
 
 
@@ -90,6 +96,8 @@ def match_from_starts(
 ) -> WeightMatching:
     """Return the best of several searches: from the identity, then from random permutations.
 
+    Its `seconds` are those of all of them.
+
     Raises
     ------
     ValueError
@@ -102,4 +110,5 @@ def match_from_starts(
         own = derive(seed, "start", start)
         init = random_permutations(spec, generator(own, "init")) if start else None
         found.append(match_weights(spec, a, b, init=init, orders=orders, seed=own))
-    return max(found, key=lambda match: match.objective)
+    best = max(found, key=lambda match: match.objective)
+    return replace(best, seconds=sum(match.seconds for match in found))

@@ -20,7 +20,7 @@ from modeconn_lib.core.params import Params, lerp, same_network
 from modeconn_lib.core.seeds import generator
 from modeconn_lib.permutation.apply import check_permutations, permute
 from modeconn_lib.permutation.spec import Permutations, PermutationSpec
-from modeconn_lib.training.batchnorm import reestimate
+from modeconn_lib.training.batchnorm import normalise_by_batch, reestimate
 from modeconn_lib.training.fit import Batches, History, Recipe, fit, never, silent
 from modeconn_lib.training.metrics import measure
 from modeconn_lib.training.objectives import FlatNetwork, Loss, Step, cross_entropy
@@ -98,9 +98,10 @@ class LearnPermutation:
     r"""The objective :math:`L(\tfrac12(\theta_A + \mathrm{proj}(\tilde\theta_B)))`, equation (3).
 
     The projection is weight matching, each from the one before. Batch norm normalises by the
-    batch, as in training. The published code calls best what did best on a single batch, and
-    then returns the last permutation whichever was best; here a judge compares them, and a copy
-    of the best is kept, so it is never worse than the start on the judge's images.
+    batch, as in training; all else is as in evaluation: the midpoint needs no dropout, which would
+    draw from torch's global state. The published code calls best what did best on a single batch,
+    and then returns the last permutation whichever was best; here a judge compares them, and a
+    copy of the best is kept, so it is never worse than the start on the judge's images.
 
     Parameters
     ----------
@@ -112,6 +113,12 @@ class LearnPermutation:
         Batches from one matching to the next; 1 is the published algorithm.
     evaluate_every
         Batches from one judgement to the next; each is of freshly matched permutations.
+
+    Raises
+    ------
+    ValueError
+        If the networks differ, `start` does not fit the spec, or `match_every` or
+        `evaluate_every` is less than 1.
     """
 
     def __init__(
@@ -139,7 +146,8 @@ class LearnPermutation:
         self.spec, self.judge, self.loss = spec, judge, loss
         self.match_every, self.evaluate_every = match_every, evaluate_every
         self.a, self.b = (_placed(params, machine) for params in (a, b))
-        self.network = FlatNetwork(module.train(), self.a, machine)
+        normalise_by_batch(module)
+        self.network = FlatNetwork(module, self.a, machine)
         self.b_weights = {name: self.b[name] for name, _ in self.network.layout.shapes}
         self.flat_a = self.network.values.clone()
         self.free = self.network.values.clone()  # the weights written with a tilde

@@ -22,6 +22,19 @@ def params_of(module: nn.Module) -> Params:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
+def untied(module: nn.Module, params: Params) -> Params:
+    """Return `params` with each tied tensor under its first name only.
+
+    As `torch.func.functional_call` wants them: it ties the other names itself.
+    """
+    kinds = (module.named_parameters, module.named_buffers)
+    first, every = (
+        {name for named in kinds for name, _ in named(remove_duplicate=once)}
+        for once in (True, False)
+    )
+    return {name: value for name, value in params.items() if name not in every - first}
+
+
 def same_network(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> None:
     """Raise ValueError unless `a` and `b` have the same names, shapes and dtypes.
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from modeconn_lib.core.hardware import Machine
-from modeconn_lib.core.params import Params
+from modeconn_lib.core.modes import mode
+from modeconn_lib.core.params import Params, untied
 from modeconn_lib.training.metrics import Metrics
 
 Logits = Float[Tensor, "n classes"]
@@ -35,14 +36,11 @@ def logits_of(
     ValueError
         If there are no images.
     """
-    training, found = module.training, []
-    module.eval()
-    try:
+    found, params = [], untied(module, params)
+    with mode(module, training=False):
         for images, _ in batches:
             with machine.precision():
                 found.append(functional_call(module, params, (images,)).float().cpu())
-    finally:
-        module.train(training)
     if not found:
         raise ValueError("logits need at least one batch of images, got none")
     return torch.cat(found)
@@ -108,7 +106,13 @@ def mean_probabilities(members: Sequence[Logits]) -> Logits:
 def along_mixture(
     logits_a: Logits, logits_b: Logits, labels: Labels, lambdas: Sequence[float]
 ) -> tuple[Metrics, ...]:
-    r"""Return loss and accuracy of :math:`(1-\lambda) z_A + \lambda z_B` at each of `lambdas`."""
+    r"""Return loss and accuracy of :math:`(1-\lambda) z_A + \lambda z_B` at each of `lambdas`.
+
+    Raises
+    ------
+    ValueError
+        If there is no prediction.
+    """
     return tuple(
         metrics_of((1 - weight) * logits_a + weight * logits_b, labels) for weight in lambdas
     )

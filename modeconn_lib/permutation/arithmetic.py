@@ -34,8 +34,11 @@ def pointwise(relations: Relations, out: Out, *args: Any, **kwargs: Any) -> Valu
         shift = len(out.shape) - len(value.shape)
         for label in value.labels:
             moved = Label(tuple(a + shift for a in label.axes), label.ids, label.slots)
-            if moved.axes in found:
-                relations.equate(found[moved.axes], moved, "")
+            sizes = zip(moved.axes, moved.ids.shape, strict=True)
+            if any(n != out.shape[axis] for axis, n in sizes):
+                relations.pin(moved, f"is one entry for a whole axis in {out.name}")
+            elif moved.axes in found:
+                relations.equate(found[moved.axes], moved, f"meets another size in {out.name}")
             else:
                 found[moved.axes] = moved
     labels = _nested(relations, out, list(found.values()))

@@ -12,7 +12,7 @@ from typing import Any
 
 from modeconn_lib.permutation.arithmetic import pointwise, reduction
 from modeconn_lib.permutation.labels import Relations, Value
-from modeconn_lib.permutation.rule import Out, unknown
+from modeconn_lib.permutation.rule import Out, pin_axes, unknown
 
 
 def einsum(
@@ -83,13 +83,18 @@ def attention(
     k: Value,
     v: Value,
     mask: Value | None = None,
-    *_: Any,
+    _: Any = 0.0,
+    is_causal: bool = False,
+    *,
     enable_gqa: bool = False,
     **__: Any,
 ) -> Value:
     """softmax(q kᵀ + mask) v, in the last two axes (positions, dimensions)."""
     if enable_gqa:
         return unknown(relations, out, q, k, v, mask)
+    if is_causal:  # a mask that nobody gives
+        for x in (q, k, v):
+            pin_axes(relations, out, x, [-2], "is a position in")
     batch = "klmnopqr"[: len(out.shape) - 2]
     scores = Out((*out.shape[:-1], k.shape[-2]), frozenset(), out.name)
     letters = [_letters(q, batch, "iz"), _letters(k, batch, "jz")]

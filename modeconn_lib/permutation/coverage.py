@@ -70,6 +70,9 @@ def survey(module: nn.Module, example: Tensor, seed: int = 0) -> Coverage:
     ------
     NotEquivalent
         If what was derived is not a symmetry.
+    ValueError
+        If the example has fewer than two inputs, or a table of integers, whose values matter, is
+        on the meta device.
     """
     parameters = {name: value.detach() for name, value in module.named_parameters()}
     like = {name: value.detach() for name, value in module.state_dict().items()}

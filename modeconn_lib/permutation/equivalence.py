@@ -41,12 +41,17 @@ def check_equivalence(
     Parameters
     ----------
     x
-        A few inputs; they and the parameters are cast to float64.
+        A few inputs; floating-point tensors, those that the network holds included, are cast to
+        float64.
 
     Raises
     ------
     NotEquivalent
         If it is more than rounding, naming the first node of the graph that differs.
+    ValueError
+        If the permutations do not fit the spec, or the graph does not take as many inputs.
+    KeyError
+        If `params` lacks a tensor that the network reads.
     """
     check_permutations(traced.spec, permutations)
     return _check_owned(traced, _double(params), permutations, x)
@@ -134,7 +139,11 @@ def _random_like(name: str, value: Tensor, drawn: torch.Generator, device: torch
 
 def _double(params: Params) -> Params:
     """Return the network in float64; tensors that are so already are not copied."""
-    return {n: v.double() if v.is_floating_point() else v for n, v in params.items()}
+    return {name: _doubled(value) for name, value in params.items()}
+
+
+def _doubled(value: Tensor) -> Tensor:
+    return value.double() if value.is_floating_point() else value
 
 
 class _Double(fx.Interpreter):
@@ -143,6 +152,8 @@ class _Double(fx.Interpreter):
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Call the operator with float64 in the place of smaller floating-point types."""
         name = target._opname if isinstance(target, torch._ops.OpOverload) else ""
+        if name == "native_dropout":
+            return args[0], torch.ones_like(args[0])
         if "dropout" in name:  # the same units would have to be dropped in both networks
             return args[0]
         if name == "bernoulli":
@@ -161,7 +172,8 @@ def _interpreter(
     """Return the interpreter of a graph and its arguments: copies for training, which writes."""
     if labelled is traced.training:
         params = {name: value.clone() for name, value in params.items()}
-    return _Double(labelled.graph.module), labelled.graph.arguments(params, x.double())
+    arguments = labelled.graph.arguments(params, x)
+    return _Double(labelled.graph.module), [_doubled(value) for value in arguments]
 
 
 @torch.no_grad()

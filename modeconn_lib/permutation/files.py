@@ -5,6 +5,10 @@ PermutationSpec  <->  JSON  <->  file
 Only the form is checked here; `override` holds a spec against a network.
 """
 
+import contextlib
+import json
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +78,8 @@ def from_json(text: str, source: str = "the spec") -> PermutationSpec:
     Refusal
         If the text is no JSON of this form, naming the place.
     """
+    with contextlib.suppress(json.JSONDecodeError, RecursionError):  # told below, with the place
+        json.loads(text, object_pairs_hook=partial(_once, source))
     try:
         groups = _File.model_validate_json(text).groups
     except ValidationError as error:
@@ -88,6 +94,13 @@ def from_json(text: str, source: str = "the spec") -> PermutationSpec:
         },
         {name: group.inside for name, group in groups.items() if group.inside is not None},
     )
+
+
+def _once(source: str, pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a name that an object has twice: JSON would keep the last without a word."""
+    counts = Counter(name for name, _ in pairs)
+    if counts and (most := counts.most_common(1)[0])[1] > 1:
+        raise Refusal(f"{source} is no permutation spec: {most[0]!r} is there {most[1]} times")
 
 
 def write_spec(path: Path, spec: PermutationSpec) -> None:

@@ -6,6 +6,8 @@ Nothing here knows about permutations.
 """
 
 import contextlib
+import io
+import logging
 import operator
 import warnings
 from collections.abc import Iterator, Mapping
@@ -83,10 +85,23 @@ def export(module: nn.Module, example: Tensor) -> Graph:
         raise ValueError(f"tracing needs an example of at least 2 inputs, got {len(example)}")
     with torch.no_grad(), warnings.catch_warnings(), _plain_attention():
         warnings.simplefilter("ignore")  # torch.export warns about its own deprecated internals
-        program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim.AUTO},))
+        with _quiet():
+            program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim.AUTO},))
         if not _make_functional(program.graph):
             program = program.run_decompositions({})
     return _as_function(program)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch.export from printing a graph that it cannot read; what it raises says enough."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextlib.contextmanager
@@ -98,18 +113,6 @@ def _plain_attention() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
-
-
-@contextlib.contextmanager
-def mode(module: nn.Module, training: bool) -> Iterator[None]:
-    """Put every submodule into training or evaluation mode, and back afterwards."""
-    before = {part: part.training for part in module.modules()}
-    module.train(training)
-    try:
-        yield
-    finally:
-        for part, was in before.items():
-            part.training = was
 
 
 def _as_function(program: ExportedProgram) -> Graph:

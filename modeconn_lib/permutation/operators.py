@@ -35,15 +35,15 @@ _ACTIVATIONS = """relu relu6 hardtanh leaky_relu rrelu elu selu celu gelu silu m
 NONLINEARITIES = frozenset([*_ACTIVATIONS.split(), "prelu"])
 
 _POINTWISE = """add sub mul div neg abs exp log sqrt rsqrt reciprocal square pow clamp clamp_min
-    clamp_max maximum minimum erf sign where floor round dropout native_dropout feature_dropout
-    alpha_dropout bernoulli clone contiguous to _to_copy detach alias lift_fresh_copy type_as
+    clamp_max maximum minimum erf sign where floor round dropout feature_dropout alpha_dropout
+    bernoulli clone contiguous to _to_copy detach alias lift_fresh_copy type_as
     zeros_like ones_like zero eq ne lt le gt ge logical_not logical_and masked_fill"""
-_POOLING = """max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d upsample_nearest2d
-    upsample_bilinear2d"""
+_POOLING = """max_pool2d avg_pool2d adaptive_avg_pool2d upsample_nearest2d upsample_bilinear2d"""
 _VIEWS = "view reshape flatten unflatten squeeze unsqueeze _unsafe_view _reshape_copy"
 
 RULES: dict[str, Rule] = {
     **_rows(arithmetic.pointwise, _ACTIVATIONS + " " + _POINTWISE),
+    **_rows(_first_of(arithmetic.pointwise), "native_dropout"),
     **_rows(arithmetic.prelu, "prelu"),
     **_rows(arithmetic.linear, "linear"),
     **_rows(contraction.matmul, "matmul mm bmm"),
@@ -61,7 +61,7 @@ RULES: dict[str, Rule] = {
     **_rows(arithmetic.reduction, "mean sum amax amin logsumexp var std"),
     **_rows(arithmetic.vector_norm, "linalg_vector_norm"),
     **_rows(arithmetic.pooling, _POOLING),
-    **_rows(_first_of(arithmetic.pooling), "max_pool2d_with_indices"),
+    **_rows(_first_of(arithmetic.pooling), "max_pool2d_with_indices adaptive_max_pool2d"),
     **_rows(arithmetic.constant, "arange zeros ones full empty scalar_tensor new_zeros new_ones"),
     **_rows(layout.view, _VIEWS),
     **_rows(layout.permute, "permute"),

@@ -5,8 +5,9 @@ Units, labelled graphs  ->  names in the order of use, spans, sites, pins
 Nothing here decides which units can move; `units` did.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 from torch import fx
@@ -112,20 +113,26 @@ def named(
             tensor = owner[int(starts[np.searchsorted(starts, first, "right") - 1])]
             name = tensor.rpartition(".")[0] or tensor
             offset = units.spans(group, label, "")[0].offset
-            names[group] = name if name not in names.values() else f"{name}[{offset}:]"
+            names[group] = _unused(names.values(), name, f"{name}[{offset}:]", tensor)
     return _with_blocks(units, names)
+
+
+def _unused(taken: Collection[str], *wishes: str) -> str:
+    """Return the first of `wishes` that is not taken; the last one with a number if all are."""
+    numbered = (f"{wishes[-1]}#{k}" for k in count(2))
+    return next(name for name in chain(wishes, numbered) if name not in taken)
 
 
 def _with_blocks(units: Units, names: Mapping[int, str]) -> dict[str, int]:
     """Return the groups by name, with those of unnamed blocks before what is first in them."""
     out: dict[str, int] = {}
     for group, name in names.items():
-        chain = [group]
-        while chain[-1] in units.outer:
-            chain.append(units.outer[chain[-1]])
-        for block in reversed(chain[1:]):
+        nested = [group]
+        while nested[-1] in units.outer:
+            nested.append(units.outer[nested[-1]])
+        for block in reversed(nested[1:]):
             if block not in names and block not in out.values():
-                out[f"{name} blocks"] = block
+                out[_unused([*out, *names.values()], f"{name} blocks")] = block
         out[name] = group
     return out
 

@@ -168,12 +168,13 @@ def _check_axis(
                 f"group {group!r} has {sizes[group]} units, but its span of {tensor!r} gives "
                 f"the starts of {len(span.starts)}"
             )
-        entries = span.entries(sizes[group]).flatten().tolist()
-        if entries and (min(entries) < 0 or max(entries) >= shape[axis]):
+        first, last = _reach(span, sizes[group])  # before any entry is listed: they may be billions
+        if first < last and (first < 0 or last > shape[axis]):
             raise ValueError(
-                f"group {group!r} claims entries {min(entries)}:{max(entries) + 1} of axis {axis} "
+                f"group {group!r} claims entries {first}:{last} of axis {axis} "
                 f"of {tensor!r}, whose shape is {shape}"
             )
+        entries = span.entries(sizes[group]).flatten().tolist()
         for entry in entries:
             if entry in owner:
                 raise ValueError(
@@ -181,6 +182,13 @@ def _check_axis(
                     f"axis {axis} of {tensor!r}"
                 )
             owner[entry] = group
+
+
+def _reach(span: AxisSpan, units: int) -> tuple[int, int]:
+    """Return the first entry of a span, and the one after its last."""
+    if span.starts:
+        return min(span.starts), max(span.starts) + span.block
+    return span.offset, span.offset + units * span.block
 
 
 def _describe(span: AxisSpan, size: int) -> str:

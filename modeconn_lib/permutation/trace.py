@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from modeconn_lib.core.modes import mode
 from modeconn_lib.permutation import places
-from modeconn_lib.permutation.graph import Graph, export, mode
+from modeconn_lib.permutation.graph import Graph, export
 from modeconn_lib.permutation.labels import Relations, Value
 from modeconn_lib.permutation.places import Labelled, Pinned, Site
 from modeconn_lib.permutation.propagate import label_parameters, propagate

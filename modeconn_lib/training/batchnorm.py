@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from modeconn_lib.core.hardware import Machine
-from modeconn_lib.core.params import Params
+from modeconn_lib.core.modes import mode
+from modeconn_lib.core.params import Params, untied
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 
@@ -21,6 +22,12 @@ BatchNorm = nn.modules.batchnorm._BatchNorm
 def has_batchnorm(module: nn.Module) -> bool:
     """Return whether `module` keeps running statistics."""
     return any(isinstance(m, BatchNorm) and m.track_running_stats for m in module.modules())
+
+
+def normalise_by_batch(module: nn.Module) -> None:
+    """Put batch norm into training mode, and all else (dropout) into evaluation mode."""
+    for part in module.modules():
+        part.training = isinstance(part, BatchNorm)
 
 
 @torch.no_grad()
@@ -49,7 +56,8 @@ def reestimate(
         return dict(params)
     sums: dict[str, Tensor] = {}
     count = 0
-    with _gathering(module, layers), machine.precision():
+    with mode(module, training=False), machine.precision():
+        normalise_by_batch(module)
         for batch in batches:
             seen = _statistics_of(module, layers, params, batch)
             for name, value in seen.items():
@@ -71,7 +79,7 @@ def _statistics_of(
     module: nn.Module, layers: dict[str, BatchNorm], params: Params, batch: Tensor
 ) -> dict[str, Tensor]:
     """Return mean, squared mean and variance of each layer's input on one batch (float64)."""
-    fresh = dict(params)
+    fresh = untied(module, params)
     for name in layers:
         # From zero, and with a counter of zero, one update leaves momentum times the statistic.
         for entry in ("running_mean", "running_var", "num_batches_tracked"):
@@ -84,20 +92,3 @@ def _statistics_of(
         out[f"{name}.mean"], out[f"{name}.square"] = mean, mean.square()
         out[f"{name}.var"] = fresh[f"{name}.running_var"].double() / scale
     return out
-
-
-class _gathering:
-    """Batch norm in training mode, all else (dropout) in evaluation mode; then as before."""
-
-    def __init__(self, module: nn.Module, layers: dict[str, BatchNorm]) -> None:
-        self.module, self.layers = module, layers
-        self.before = {m: m.training for m in module.modules()}
-
-    def __enter__(self) -> None:
-        self.module.eval()
-        for layer in self.layers.values():
-            layer.training = True
-
-    def __exit__(self, *_: object) -> None:
-        for module, training in self.before.items():
-            module.training = training

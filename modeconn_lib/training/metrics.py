@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from modeconn_lib.core.hardware import Machine
-from modeconn_lib.core.params import Params
+from modeconn_lib.core.modes import mode
+from modeconn_lib.core.params import Params, untied
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,8 @@ def measure(
     ValueError
         If there are no images.
     """
-    training, loss, correct, examples = module.training, 0.0, 0, 0
-    module.eval()
-    try:
+    loss, correct, examples, params = 0.0, 0, 0, untied(module, params)
+    with mode(module, training=False):
         for images, labels in batches:
             with machine.precision():
                 logits = functional_call(module, params, (images,))
@@ -44,8 +44,6 @@ def measure(
             loss += float(each.double().sum())
             correct += int((logits.argmax(1) == labels).sum())
             examples += len(labels)
-    finally:
-        module.train(training)
     if examples == 0:
         raise ValueError("loss and accuracy need at least one image, got none")
     return Metrics(loss / examples, correct / examples, examples)

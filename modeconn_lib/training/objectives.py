@@ -79,18 +79,24 @@ class FlatNetwork:
         self.module, self.machine = module.to(machine.device), machine
         self.layout = Layout.of({name: params[name] for name in names})
         self.values = self.layout.ravel(params).to(machine.device, torch.float32)
+        # Buffers that no state_dict has are the module's own.
         self.buffers = {
-            name: params[name].to(machine.device, copy=True) for name, _ in module.named_buffers()
+            name: params.get(name, value).to(machine.device, copy=True)
+            for name, value in module.named_buffers()
         }
         # Detached views share the buffer's memory: they are the leaves autograd sees.
         views = self.layout.views(self.values)
         self.leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
 
     def params(self) -> Params:
-        """Return a copy of the network in `state_dict` order, on the CPU."""
+        """Return a copy of the network in `state_dict` order, on the CPU, tied tensors equal."""
         whole = {**self.layout.views(self.values), **self.buffers}
-        order = self.module.state_dict().keys()
-        return {name: whole[name].detach().cpu().clone() for name in order}
+        named = [*self.module.named_parameters(), *self.module.named_buffers()]
+        first = {id(value): name for name, value in named}
+        return {
+            name: whole[first[id(value)]].detach().cpu().clone()
+            for name, value in self.module.state_dict(keep_vars=True).items()
+        }
 
     def gradient(
         self, images: Tensor, labels: Tensor, loss: Loss, out: Float[Tensor, " params"]

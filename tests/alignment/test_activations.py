@@ -174,5 +174,25 @@ def test_networks_of_different_shapes_are_refused(traced):
 def test_no_images_are_refused(traced):
     name, found = traced
     a = params_of(network(name, 1))
-    with pytest.raises(ValueError, match="needs images and units to match, got none"):
+    with pytest.raises(ValueError, match="needs images, got none"):
         align_activations(found, a, a, [], images()[0])
+
+
+def test_a_network_without_hidden_units_has_nothing_to_match():
+    torch.manual_seed(0)
+    a, b = (params_of(nn.Sequential(nn.Flatten(), nn.Linear(144, 3))) for _ in range(2))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
+    found = trace(module, torch.zeros(2, *SHAPE))
+    alignment = align_activations(found, a, b, images(), images()[0])
+    assert (alignment.permutations, alignment.groups) == ({}, ())
+    assert alignment.equivalence_error == 0
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES.values(), ids=SIMILARITIES.keys())
+def test_networks_that_are_not_finite_are_refused(similarity):
+    module = network("mlp_small", 0)
+    found, a = trace(module, torch.zeros(2, *SHAPE)), params_of(module)
+    b = {name: value.clone() for name, value in a.items()}
+    b["fc1.bias"][3] = float("nan")
+    with pytest.raises(ValueError, match="similarities must be finite"):
+        align_activations(found, a, b, images(), images()[0], similarity=similarity)

@@ -45,6 +45,7 @@ def test_the_distance_is_the_one_defined_and_never_rises(seed, count):
     assert merge.distances[0] == pytest.approx(spread(networks))
     assert merge.distances[-1] == pytest.approx(spread(placed(networks, merge)))
     assert all(x > y for x, y in zip(merge.distances, merge.distances[1:], strict=False))
+    assert len(merge.distances) in (merge.sweeps, merge.sweeps + 1)  # the last one may gain nothing
 
 
 @given(seed=SEEDS)
@@ -118,6 +119,26 @@ def test_no_sweep_is_the_plain_mean():
     merge = merge_many(SPEC, [network(0), network(1)], max_sweeps=0)
     assert all(torch.equal(p[g], q) for p in merge.permutations for g, q in identity(SPEC).items())
     assert (merge.sweeps, len(merge.distances)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("learned", "message"),
+    [
+        ({"fc.weight", "fc3.weight"}, r"no tensor 'fc3\.weight' \(1 such in `learned`\)"),
+        (set(), "nothing to match: none of the 0 tensors"),
+        ({"fc.bias"}, "nothing to match: none of the 1 tensors"),
+    ],
+)
+def test_a_choice_of_tensors_that_says_nothing_of_the_units_is_refused(learned, message):
+    networks = [network(i) | {"fc.bias": torch.zeros(2)} for i in range(2)]
+    with pytest.raises(ValueError, match=message):
+        merge_many(SPEC, networks, learned=learned)
+
+
+def test_networks_without_hidden_units_are_averaged():
+    networks = [{"fc.weight": torch.full((2, 3), 1.0 + i)} for i in range(2)]
+    merge = merge_many(specs.mlp(()), networks)
+    assert torch.equal(merge.merged["fc.weight"], torch.full((2, 3), 1.5))
 
 
 def test_one_network_and_networks_that_differ_are_refused():

@@ -30,7 +30,7 @@ def test_correlation_is_numpys_whatever_the_batch_size(seed, units, batch):
     x, y = samples(seed, 60, units)
     found = feed(x, y, batch).correlation().numpy()
     wanted = np.corrcoef(x.double().T.numpy(), y.double().T.numpy())[:units, units:]
-    # float32 products of 60 samples about a sample: 1e-5 is some tens of roundings
+    # float32 products of 60 samples about a shift: 1e-5 is some tens of roundings
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
@@ -49,11 +49,17 @@ def test_a_large_offset_costs_no_digits():
     torch.testing.assert_close(plain.correlation(), shifted.correlation(), atol=2e-4, rtol=0)
 
 
-@given(level=st.floats(-1e6, 1e6, width=32), batch=st.integers(1, 60))
-def test_a_constant_unit_correlates_with_nothing(level, batch):
-    x, y = samples(1, 60, 3)
-    x[:, 1] = level
-    found = feed(x, y, batch).correlation()
+@given(
+    level=st.floats(-1e6, 1e6, width=32),
+    batch=st.integers(1, 60),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_a_constant_unit_correlates_with_nothing(level, batch, dtype):
+    x, y = (z.to(dtype) for z in samples(1, 60, 3))
+    x[:, 1] = level / 3
+    moments = feed(x, y, batch)
+    assert float(moments.sum_x[1]) == float(moments.square_x[1]) == 0
+    found = moments.correlation()
     assert torch.equal(found[1], torch.zeros(3, dtype=torch.float64))
     assert torch.isfinite(found).all()
 
@@ -74,12 +80,32 @@ def test_a_unit_correlates_fully_with_itself_and_inversely_with_its_negative():
     )
 
 
-def test_many_samples_are_summed_in_float64():
-    x = torch.full((300_000, 1), 1.0)
-    x[::2] = -1.0
-    x[0] = 0.0
-    moments = feed(x, x, 300_000)
-    assert float(moments.square_x[0]) == 299_999
+def test_batches_are_summed_in_float64():
+    x = torch.tensor([[4096.0], [-4096.0], [0.5], [-0.5]])
+    assert float(feed(x, x, 2).square_x[0]) == 2**25 + 0.5  # float32 would be 4 from the next
+
+
+@pytest.mark.parametrize("batch", [1000, 40_000, 200_000])
+def test_a_unit_that_is_active_in_the_first_sample_alone_keeps_its_variance(batch):
+    x = torch.zeros(200_000, 3)
+    x[0] = torch.tensor([5.3, 3.7, 0.0])
+    x[1:, 2] = samples(0, 199_999, 1)[0][:, 0].relu()
+    wanted = np.corrcoef(x.double().T.numpy())
+    moments = feed(x, x, batch)
+    # some 10,000 products in one float32 sum; about the first sample the error is 50
+    np.testing.assert_allclose(moments.correlation().numpy(), wanted, atol=1e-3)
+    variances = x.double().var(0, correction=0)
+    torch.testing.assert_close(moments.variances()[0], variances, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_short_floats_are_multiplied_in_float32(dtype):
+    x, y = samples(5, 40_000, 3, offset=20.0)
+    x, y = x.to(dtype), y.to(dtype)
+    found, wanted = feed(x, y, 30_000), feed(x.float(), y.float(), 30_000)
+    assert torch.equal(found.product, wanted.product)
+    assert torch.equal(found.correlation(), wanted.correlation())
+    assert torch.equal(found.second_moment(), wanted.second_moment())
 
 
 @given(seed=SEED, units=st.integers(1, 8), batch=st.integers(1, 60), offset=st.floats(-5, 5))
@@ -116,6 +142,19 @@ def test_a_second_moment_of_nothing_is_refused():
     nothing = CrossMoments(0, x[0], y[0], zeros, zeros, zeros, zeros, product)
     with pytest.raises(ValueError, match="a second moment needs at least 1 sample, got 0"):
         nothing.second_moment()
+
+
+def test_a_unit_that_is_not_a_number_is_not_taken_for_a_dead_one():
+    x, y = samples(0, 20, 3)
+    x[4, 1] = float("nan")
+    found = feed(x, y, 7).correlation()
+    assert found[1].isnan().all()
+    assert found[[0, 2]].isfinite().all()
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match="moments need at least 1 sample, got 0"):
+        CrossMoments.of(torch.zeros(0, 3), torch.zeros(0, 3))
 
 
 def test_one_sample_is_refused():

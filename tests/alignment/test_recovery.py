@@ -1,10 +1,13 @@
 """Planted permutations: what counts as found, and where weight matching finds them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modeconn_lib.alignment import recovery
 from modeconn_lib.alignment.recovery import match_from_starts, plant, recover
 from modeconn_lib.alignment.weights import match_weights
 from modeconn_lib.core.params import dot, params_of
@@ -88,6 +91,19 @@ def test_units_that_cannot_be_told_apart_are_recovered_in_any_order():
     found = recover(specs.mlp((4,)), params, seed=1)
     assert found.exact
     assert found.units < 1
+
+
+def test_seconds_are_those_of_all_starts(monkeypatch):
+    monkeypatch.setattr(
+        recovery, "match_weights", lambda *n, **o: replace(match_weights(*n, **o), seconds=2.0)
+    )
+    assert match_from_starts(RESIDUAL, residual(0), residual(1), starts=3).seconds == 6
+
+
+def test_a_network_of_zeros_is_recovered():
+    params = {name: torch.zeros_like(value) for name, value in residual(0).items()}
+    found = recover(RESIDUAL, params)
+    assert (found.exact, found.reached) == (True, 1)
 
 
 def test_no_start_is_refused():

@@ -6,6 +6,7 @@ from torch import nn
 from torch.func import functional_call
 
 from modeconn_lib.alignment import straight_through
+from modeconn_lib.alignment.many import merge_many
 from modeconn_lib.alignment.straight_through import (
     PUBLISHED,
     Judge,
@@ -17,6 +18,7 @@ from modeconn_lib.core.hardware import Machine
 from modeconn_lib.core.params import lerp, params_of
 from modeconn_lib.core.seeds import generator
 from modeconn_lib.permutation.apply import identity, permute, random_permutations
+from modeconn_lib.permutation.equivalence import check_equivalence
 from modeconn_lib.permutation.trace import trace
 from modeconn_lib.training.batchnorm import reestimate
 from modeconn_lib.training.fit import OutOfTime, Recipe
@@ -181,6 +183,49 @@ def test_matching_is_done_as_often_as_asked_and_goes_on_from_the_last(monkeypatc
     assert len(inits) == calls + 1  # and once more when training has ended
     for before, init in zip([identity(SPEC), *results], inits, strict=False):
         assert all(torch.equal(p, init[group]) for group, p in before.items())
+
+
+def with_dropout(seed):
+    torch.manual_seed(seed)
+    layers = nn.Linear(36, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, 3)
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+def test_dropout_brings_no_chance_into_the_search():
+    module, spec = with_dropout(0), trace(with_dropout(0), torch.zeros(2, 1, 6, 6)).spec
+    a, b = params_of(with_dropout(1)), params_of(with_dropout(2))
+    results = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        results.append(learn_permutation(module, spec, a, b, Toy(), JUDGE, EXACT, RECIPE))
+    assert results[0].history.losses == results[1].history.losses
+    assert results[0].losses == results[1].losses
+
+
+class TiedMLP(nn.Sequential):
+    """A layer that is used twice, under two names."""
+
+    def __init__(self, seed):
+        torch.manual_seed(seed)
+        first, tied = nn.Linear(36, 8), nn.Linear(8, 8)
+        super().__init__(nn.Flatten(), first, nn.ReLU(), tied, nn.ReLU(), nn.Linear(8, 8))
+        self.append(nn.ReLU()).append(nn.Linear(8, 3))
+        self[5].weight = tied.weight
+
+
+def test_tied_weights_are_matched_learned_and_merged():
+    module = TiedMLP(0)
+    traced = trace(module, torch.zeros(2, 1, 6, 6))
+    a, b = params_of(TiedMLP(1)), params_of(TiedMLP(2))
+    assert traced.spec.sizes
+    result = learn_permutation(module, traced.spec, a, b, Toy(), JUDGE, EXACT, RECIPE)
+    assert check_equivalence(traced, b, result.permutations, Toy()(0, 0)[0]) < 1e-12
+    moved = permute(b, traced.spec, result.permutations)
+    assert torch.equal(moved["3.weight"], moved["5.weight"])
+    middle = measure(module, lerp(a, moved, 0.5), JUDGE.images, EXACT).loss
+    assert middle == pytest.approx(min(result.losses), rel=1e-6)
+    merge = merge_many(traced.spec, [a, b], learned=learnable(module, a))
+    assert torch.equal(merge.merged["3.weight"], merge.merged["5.weight"])
 
 
 def test_nothing_given_is_changed():

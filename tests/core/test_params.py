@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from modeconn_lib.core.params import Layout, combine, dot, lerp, params_of, same_network
+from modeconn_lib.core.params import Layout, combine, dot, lerp, params_of, same_network, untied
 
 seeds = st.integers(0, 2**31)
 ts = st.floats(0, 1)
@@ -28,6 +28,15 @@ def equal(a, b) -> bool:
 def close(a, b) -> None:
     for name, value in a.items():
         torch.testing.assert_close(value, b[name], rtol=1e-12, atol=1e-12)
+
+
+def test_a_tied_tensor_is_given_under_its_first_name():
+    module = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))
+    module[2].weight = module[0].weight
+    module[2].register_buffer("same", module[1].running_mean)
+    params = params_of(module)
+    assert params.keys() - untied(module, params).keys() == {"2.weight", "2.same"}
+    assert equal(untied(nn.Sequential(), params), params)  # unknown names are not its business
 
 
 def test_params_of_holds_parameters_and_buffers_and_no_memory_of_the_module():

@@ -51,12 +51,21 @@ def test_metrics_of_the_logits_are_those_measured_on_the_network():
     assert (found.accuracy, found.examples) == (wanted.accuracy, wanted.examples)
 
 
+def test_a_network_with_tied_weights_is_asked():
+    module = nn.Sequential(network(0), nn.Linear(3, 3), nn.Linear(3, 3))
+    module[2].weight = module[1].weight
+    params, use = params_of(module), batches()
+    wanted = torch.cat([module.eval()(images).detach() for images, _ in use])
+    torch.testing.assert_close(logits_of(module, params, use, EXACT), wanted)
+
+
 def test_asking_a_network_changes_neither_its_mode_nor_its_statistics():
     module = network(0).train()
     params = params_of(module)
     before = {name: value.clone() for name, value in params.items()}
+    module[1].eval()  # frozen
     logits_of(module, params, batches(), EXACT)
-    assert module.training
+    assert [part.training for part in module] == [True, False, True, True, True]
     assert all(torch.equal(before[name], value) for name, value in params.items())
     assert all(torch.equal(before[name], value) for name, value in params_of(module).items())
 

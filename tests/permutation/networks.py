@@ -231,7 +231,92 @@ class Tied(nn.Module):
         return self.out(F.relu(self.fc2(F.relu(self.fc1(F.relu(self.inp(x.flatten(1))))))))
 
 
+class Pooled(nn.Module):
+    """A maximum over positions, an operator that also says where it was."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pool, self.fc = conv(3, 6), nn.AdaptiveMaxPool2d(2), nn.Linear(24, 4)
+
+    def forward(self, x):
+        return self.fc(self.pool(F.relu(self.conv(x))).flatten(1))
+
+
+class NativeDropout(nn.Module):
+    """Dropout that also says what it dropped, in a head that only training reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc, self.aux = conv(3, 6), nn.Linear(6, 4), nn.Linear(6, 4)
+
+    def forward(self, x):
+        y = torch.native_dropout(F.relu(self.conv(x)), 0.5, self.training)[0].mean((2, 3))
+        return self.fc(y) + self.aux(y) if self.training else self.fc(y)
+
+
+class OneForAll(nn.Module):
+    """A unit that gates all the others, which are then taken apart."""
+
+    def __init__(self, gate_first=True):
+        super().__init__()
+        self.fc1, self.left, self.right = nn.Linear(192, 9), nn.Linear(4, 4), nn.Linear(4, 4)
+        self.gate_first = gate_first
+
+    def forward(self, x):
+        y = F.relu(self.fc1(x.flatten(1)))
+        gate, rest = torch.sigmoid(y[:, :1]), y[:, 1:]
+        a, b = (gate * rest if self.gate_first else rest * gate).chunk(2, 1)
+        return self.left(a) + self.right(b)
+
+
+class Blurred(nn.Module):
+    """Constants that are no part of the network's state: a buffer, and a plain tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc, self.mix = conv(3, 6), nn.Linear(6, 4), torch.randn(4, 4)
+        self.register_buffer("kernel", torch.full((1, 1, 3, 3), 1 / 9), persistent=False)
+
+    def forward(self, x):
+        y = F.conv2d(F.relu(self.conv(x)), self.kernel.expand(6, -1, -1, -1), groups=6)
+        return self.fc(y.mean((2, 3))) @ self.mix
+
+
+class Raw(nn.Module):
+    """Parameters without modules of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.w0, self.w1 = nn.Parameter(torch.randn(192, 8)), nn.Parameter(torch.randn(8, 9))
+        self.w2, self.w3 = nn.Parameter(torch.randn(9, 7)), nn.Parameter(torch.randn(7, 4))
+
+    def forward(self, x):
+        return (((x.flatten(1) @ self.w0).relu() @ self.w1).relu() @ self.w2).relu() @ self.w3
+
+
+class RawInside(nn.Sequential):
+    """The same within a module, whose name is all they have."""
+
+    def __init__(self):
+        super().__init__(Raw())
+
+
+class NormOfNorm(nn.Sequential):
+    """Blocks in blocks, neither with parameters of their own."""
+
+    def __init__(self):
+        norms = nn.GroupNorm(4, 8, affine=False), nn.GroupNorm(2, 8, affine=False)
+        super().__init__(conv(3, 8), *norms, nn.ReLU(), nn.Flatten(), nn.Linear(512, 4))
+
+
 ALL = [
+    Pooled,
+    NativeDropout,
+    OneForAll,
+    Blurred,
+    Raw,
+    RawInside,
+    NormOfNorm,
     Concatenation,
     Flatten,
     ChannelsLastFlatten,

@@ -230,6 +230,15 @@ def test_torchs_packed_attention_is_understood():
         assert [spec.sizes[outer] for outer in spec.inside.values()] == [3, 3]
 
 
+def test_tokens_that_see_those_before_them_stay():
+    free = trace(transformers.Causal(is_causal=False), IMAGES).spec
+    assert AxisSpan("tokens", 0) in free.spans["tokens"]
+    traced = understood(transformers.Causal)
+    assert ("tokens", 0) not in {(s.tensor, s.axis) for x in traced.spec.spans.values() for s in x}
+    (reason,) = {p.reason for p in traced.pinned if (p.tensor, p.axis) == ("tokens", 0)}
+    assert reason == "is a position in scaled_dot_product_attention"
+
+
 def test_channels_of_a_group_of_a_convolution_move_within_it():
     traced = understood(networks.Grouped)
     assert traced.spec.sizes == {"first": 3, "each": 12}

@@ -95,6 +95,26 @@ def test_the_head_that_only_training_reads_is_checked_too():
         check_permuted(traced, params, wrong, identity(traced.spec), X)
 
 
+class Words(torch.nn.Module):
+    """A network whose input numbers the rows of a table."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.fc1 = torch.nn.Embedding(11, 8), torch.nn.Linear(8, 16)
+        self.fc2 = torch.nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(self.table(x).mean(1)).relu())
+
+
+def test_inputs_that_are_integers_stay_so():
+    words = torch.randint(0, 11, (2, 6), generator=torch.Generator().manual_seed(0))
+    module = Words()
+    traced = trace(module, words)
+    assert traced.spec.sizes == {"table": 8, "fc1": 16}
+    assert verify_spec(traced, module.state_dict(), words) < 1e-12
+
+
 def test_a_network_that_is_not_finite_does_not_pass():
     wrong = PARAMS | {"fc.bias": PARAMS["fc.bias"] * float("nan")}
     with pytest.raises(NotEquivalent, match="differs by inf"):

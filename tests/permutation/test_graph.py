@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from modeconn_lib.core.modes import mode
 from modeconn_lib.core.params import params_of
-from modeconn_lib.permutation.graph import export, mode
+from modeconn_lib.permutation.graph import export
 from tests.permutation import networks
 
 X = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))

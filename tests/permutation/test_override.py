@@ -189,6 +189,11 @@ NO_SPECS = [
     ('{"groups": {"a": {"units": 0, "spans": []}}}', r"groups\.a\.units: Input should be greater"),
     ('{"groups": {"a": {"units": 1, "spans": [], "x": 1}}}', r"groups\.a\.x: Extra inputs are not"),
     ('{"groups": {"a": {"units": 1, "spans": [{"tensor": "w"}]}}}', r"spans\.0\.axis: Field req"),
+    (
+        '{"groups": {"a": {"units": 1, "spans": []}, "a": {"units": 2, "spans": []}}}',
+        r"no permutation spec: 'a' is there 2 times",
+    ),
+    ('{"groups": {"a": {"units": 1, "units": 2, "spans": []}}}', r"'units' is there 2 times"),
 ]
 
 

@@ -41,6 +41,19 @@ def test_a_span_that_does_not_fit_is_refused(span, message):
         spec(AxisSpan("conv.weight", 0), span).check(PARAMS)
 
 
+@pytest.mark.parametrize(
+    ("span", "size", "reach"),
+    [
+        (AxisSpan("fc.weight", 1), 10**12, "0:1000000000000"),
+        (AxisSpan("fc.weight", 1, 2, 10**12), 4, "2:4000000000002"),
+        (AxisSpan("fc.weight", 1, 0, 10**12, (5, 3)), 2, "3:1000000000005"),
+    ],
+)
+def test_entries_are_not_listed_before_it_is_known_that_they_fit(span, size, reach):
+    with pytest.raises(ValueError, match=f"'conv' claims entries {reach} of axis 1"):
+        spec(span, size=size).check(PARAMS)
+
+
 def test_two_groups_cannot_own_the_same_entry():
     span = AxisSpan("fc.weight", 1)
     both = PermutationSpec(

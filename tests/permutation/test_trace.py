@@ -127,6 +127,30 @@ def test_a_unit_that_is_picked_by_its_place_stays():
     assert "fc1.bias axis 0, 1 entries: is picked by its place in select" in report
 
 
+def test_one_unit_for_all_others_stays_and_they_move():
+    for gate_first in (True, False):
+        traced = understood(networks.OneForAll(gate_first))
+        assert traced.spec.sizes == {"fc1": 4, "fc1[5:]": 4}
+        report = [str(item) for item in traced.pinned]
+        assert "fc1.bias axis 0, 1 entries: is one entry for a whole axis in mul" in report
+
+
+def test_operators_with_several_results_cost_no_symmetry():
+    assert understood(networks.Pooled()).spec.sizes == {"conv": 6}
+    traced = understood(networks.NativeDropout())
+    assert traced.training is not None
+    assert traced.spec.sizes == {"conv": 6}
+
+
+def test_every_group_has_a_name_of_its_own():
+    assert understood(networks.Raw()).spec.sizes == {"w0": 8, "w1": 9, "w2": 7}
+    inside = understood(networks.RawInside()).spec
+    assert inside.sizes == {"0": 8, "0[0:]": 9, "0.w2": 7}
+    nested = understood(networks.NormOfNorm()).spec
+    assert nested.sizes == {"0 blocks": 2, "0 blocks#2": 4, "0": 8}
+    assert nested.inside == {"0": "0 blocks#2", "0 blocks#2": "0 blocks"}
+
+
 def test_a_weight_may_be_on_either_side_of_a_product():
     assert understood(networks.Products()).spec.sizes == {"w1": 5}
 

@@ -214,7 +214,22 @@ class UserWritten(nn.Module):
         return self.fc2(F.relu(self.fc1(x.view(x.size(0), -1))))
 
 
+class Causal(nn.Module):
+    """Learned tokens, of which each sees those before it, or every one."""
+
+    def __init__(self, is_causal=True):
+        super().__init__()
+        self.tokens, self.key = nn.Parameter(torch.randn(6, 8)), nn.Linear(8, 8)
+        self.image, self.fc, self.is_causal = nn.Linear(192, 8), nn.Linear(8, 4), is_causal
+
+    def forward(self, x):
+        h = self.tokens + self.image(x.flatten(1))[:, None]
+        y = F.scaled_dot_product_attention(h, self.key(h), h, is_causal=self.is_causal)
+        return self.fc(y.mean(1))
+
+
 ALL = [
+    Causal,
     HandWritten,
     Fused,
     Einsum,

@@ -94,6 +94,25 @@ def test_a_network_without_batch_norm_is_returned_as_it_is():
     assert reestimate(module, params, [], EXACT) == params
 
 
+def test_only_batch_norm_is_in_training_mode_meanwhile_and_then_all_are_as_before():
+    module, seen = network(), []
+    module[5].eval()
+    module[3].register_forward_hook(lambda *_: seen.append([m.training for m in module]))
+    reestimate(module, params_of(module), [images()], EXACT)
+    assert seen == [[False, True, False, False, False, True]]
+    assert [m.training for m in module] == [True] * 5 + [False]
+
+
+def test_tied_weights_do_no_harm():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))
+    module[2].weight = module[0].weight
+    x = torch.randn(20, 3)
+    found = reestimate(module, params_of(module), [x], EXACT)
+    torch.testing.assert_close(found["1.running_mean"], module[0](x).mean(0).detach())
+    assert found.keys() == module.state_dict().keys()
+
+
 def test_no_images_are_refused():
     module = network()
     with pytest.raises(ValueError, match="at least one batch of images, got none"):
