@@ -39,7 +39,21 @@ Limit = Annotated[str | None, typer.Option(help="Stop cleanly after, e.g., 90s, 
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Network = Annotated[str, typer.Option(help="Registry name, torchvision:NAME, module:function.")]
 Out = Annotated[Path, typer.Option(help="Safetensors file to write.")]
-Inputs = Annotated[str, typer.Option(help="Data set, or folder with train/<class>/*.png.")]
+Inputs = Annotated[
+    str,
+    typer.Option(
+        help="Data set of `modeconn data list`, which lies in MODECONN_DATA or was fetched; or a "
+        "folder with train/<class>/*.png."
+    ),
+]
+Mean = Annotated[
+    str,
+    typer.Option(
+        help="Normalise --data by this mean and --std, one number or one a channel; --mean 0 "
+        "--std 1: pixels from 0 to 1; empty: as is usual for the data."
+    ),
+]
+Std = Annotated[str, typer.Option(help="Goes with --mean.")]
 Examples = Annotated[int, typer.Option(help="How many images of --data to use.")]
 Shape = Annotated[str, typer.Option(help="Of one input, e.g. 3,32,32; empty: what fits.")]
 Classes = Annotated[int, typer.Option(min=0, help="Number of logits; 0: the file's.")]
@@ -59,6 +73,8 @@ def align(
     method: Annotated[str, typer.Option(help="weights, activations or ste.")] = "weights",
     data: Inputs = "",
     examples: Examples = 1000,
+    mean: Mean = "",
+    std: Std = "",
     shape: Shape = "",
     classes: Classes = 0,
     orders: Orders = 1,
@@ -71,7 +87,9 @@ def align(
     from modeconn_lib.commands.align import align_files
     from modeconn_lib.commands.request import Request
 
-    request = Request(arch, out, shape, classes, data, examples, orders, seed, epochs, spec, force)
+    request = Request(
+        arch, out, shape, classes, data, examples, mean, std, orders, seed, spec, force, epochs
+    )
     print(align_files(a, b, request, method))
 
 
@@ -83,6 +101,8 @@ def merge(
     weights: Annotated[str, typer.Option(help="One a file, e.g. 0.7,0.3; empty: mean.")] = "",
     data: Inputs = "",
     examples: Examples = 1000,
+    mean: Mean = "",
+    std: Std = "",
     shape: Shape = "",
     classes: Classes = 0,
     orders: Orders = 1,
@@ -95,7 +115,7 @@ def merge(
     from modeconn_lib.commands.request import Request
 
     request = Request(
-        arch, out, shape, classes, data, examples, orders, seed, spec=spec, force=force
+        arch, out, shape, classes, data, examples, mean, std, orders, seed, spec, force
     )
     print(merge_files(files, request, weights))
 

@@ -10,18 +10,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from modeconn_lib.alignment.activations import align_activations
 from modeconn_lib.alignment.straight_through import PUBLISHED, Judge, learn_permutation
 from modeconn_lib.alignment.weights import learnable, match_weights
-from modeconn_lib.commands.checkpoints import save
+from modeconn_lib.commands.checkpoints import save, single
 from modeconn_lib.commands.inputs import Feed
-from modeconn_lib.commands.report import Matching, cosines, distance, pinned_summary, table
-from modeconn_lib.commands.request import Prepared, Request, prepare
+from modeconn_lib.commands.report import (
+    Matching,
+    by_cosine,
+    distance,
+    heading,
+    pinned_summary,
+    table,
+)
+from modeconn_lib.commands.request import Prepared, Request, matching, prepare
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.permutation.apply import permute
 from modeconn_lib.permutation.equivalence import check_equivalence
-from modeconn_lib.permutation.spec import Permutations
 
 
 def align_files(a: Path, b: Path, request: Request, method: str = "weights") -> str:
@@ -37,14 +45,15 @@ def align_files(a: Path, b: Path, request: Request, method: str = "weights") -> 
     started = time.monotonic()
     _check_method(method, request)
     ready = prepare((a, b), request)
-    found = METHODS[method](ready, request)
     of_a, of_b = ready.params
-    error = check_equivalence(ready.traced, of_b, found.permutations, ready.example())
+    with matching(ready):
+        found = METHODS[method](ready, request)
+        error = check_equivalence(ready.traced, of_b, found.permutations, ready.example())
     moved = permute(of_b, ready.traced.spec, found.permutations)
     save(request.out, moved, ready.files[1])
     own, before, after = (learnable(ready.network.module, params) for params in (of_a, of_b, moved))
     lines = [
-        *_heading(ready),
+        heading(request.arch, ready.network.shape, ready.traced.spec),
         *table(ready.traced.spec, found),
         found.note,
         f"distance |A - B| {distance(own, before):.6g}, |A - π(B)| {distance(own, after):.6g}",
@@ -64,30 +73,20 @@ def by_weights(ready: Prepared, request: Request) -> Matching:
         f"weight matching: inner product {found.start:.6g} -> {found.objective:.6g} in "
         f"{found.sweeps} sweeps, {found.seconds:.1f} s; best of {request.orders} order(s)"
     )
-    return _by_cosine(ready, found.permutations, note)
-
-
-def _by_cosine(ready: Prepared, permutations: Permutations, note: str) -> Matching:
-    """Describe permutations by the cosines of the weights that each group indexes."""
-    spec, (a, b) = ready.traced.spec, ready.params
-    own, before, after = (
-        learnable(ready.network.module, params) for params in (a, b, permute(b, spec, permutations))
-    )
-    measures = cosines(spec, own, before), cosines(spec, own, after)
-    return Matching(permutations, "cosine", *measures, note)
+    return by_cosine(module, spec, ready.params, found.permutations, note)
 
 
 def by_activations(ready: Prepared, _: Request) -> Matching:
     """Match units by the correlation of what they do on images."""
     assert ready.images is not None
-    a, b = ready.params
+    a, b = map(single, ready.params)
     found = align_activations(ready.traced, a, b, ready.images, ready.example())
     return Matching(
         found.permutations,
         "correlation",
         {group.name: group.correlation_before for group in found.groups},
         {group.name: group.correlation_after for group in found.groups},
-        f"activation matching on {ready.images.title}, {found.seconds:.1f} s",
+        f"activation matching on {ready.images.described}, {found.seconds:.1f} s",
     )
 
 
@@ -95,23 +94,36 @@ def by_training(ready: Prepared, request: Request) -> Matching:
     """Learn the permutation with the best midpoint by the straight-through estimator."""
     images, module, spec = ready.images, ready.network.module, ready.traced.spec
     assert images is not None
-    logits = int(module(ready.example()).shape[1])
+    logits = _logits(ready)
     if images.classes != logits:
         raise Refusal(
             f"{images.title} have {images.classes} classes, the network has {logits} logits: the "
             "method 'ste' needs the labels that the networks were trained on"
         )
-    a, b = ready.params
+    a, b = map(single, ready.params)
     recipe = replace(PUBLISHED, epochs=request.epochs)
     feed, judge = Feed(images, request.seed), Judge(images.labelled())
     machine = Machine.reference()
     found = learn_permutation(module, spec, a, b, feed, judge, machine, recipe, seed=request.seed)
     module.eval()
     note = (
-        f"straight-through estimator on {images.title}: midpoint loss {found.losses[0]:.4f} "
+        f"straight-through estimator on {images.described}: midpoint loss {found.losses[0]:.4f} "
         f"(weight matching) -> {min(found.losses):.4f} nats, {found.history.seconds:.1f} s"
     )
-    return _by_cosine(ready, found.permutations, note)
+    return by_cosine(module, spec, ready.params, found.permutations, note)
+
+
+@torch.no_grad()
+def _logits(ready: Prepared) -> int:
+    """Return the number of logits of a network that classifies."""
+    found = ready.network.module(ready.example())
+    if not isinstance(found, torch.Tensor) or found.ndim != 2:
+        kind = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        raise Refusal(
+            "the method 'ste' needs a network whose output is logits (images, classes); for 2 "
+            f"images {ready.network.arch} gives {kind}"
+        )
+    return int(found.shape[1])
 
 
 METHODS: dict[str, Callable[[Prepared, Request], Matching]] = {
@@ -132,10 +144,3 @@ def _check_method(method: str, request: Request) -> None:
             f"the method {method!r} needs --data: a known data set, or a folder with pictures in "
             "train/<class>"
         )
-
-
-def _heading(ready: Prepared) -> list[str]:
-    shape = ",".join(map(str, ready.network.shape))
-    spec = ready.traced.spec
-    units = sum(spec.sizes.values())
-    return [f"{ready.network.arch}, inputs {shape}: {len(spec.sizes)} groups, {units} free units"]

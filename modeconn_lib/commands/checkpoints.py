@@ -1,8 +1,8 @@
 """Files of weights that a user hands in: read, refused, written.
 
-path  ->  read  ->  Checkpoint  ->  fits the module  ->  Params in float32  ->  save in its dtypes
+path  ->  read  ->  Checkpoint  ->  Params in float32  ->  save, in the file's dtypes
 
-Only safetensors are read: a pickle file can run code. Everything is checked before any work.
+Only safetensors are read: a pickle file can run code. `fits` holds a file against a network.
 """
 
 import tempfile
@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.files import DamagedFile, atomic_write, load_tensors, pack_tensors
-from modeconn_lib.core.params import Params, same_network
+from modeconn_lib.core.params import Params
 
-Place = tuple[int, tuple[int, ...]]
+Place = tuple[int, tuple[int, ...], tuple[int, ...]]
 
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl"}
 _HEADER = 8  # bytes before the "{" of a safetensors file
 _COUNTER = "num_batches_tracked"  # of batch norm; nothing that is computed here depends on it
@@ -50,9 +49,9 @@ class Checkpoint:
         """
         found = {name: _wide(value) for name, value in self.tensors.items()}
         state = module.state_dict()
-        kept = {_place(state[name]): value for name, value in found.items() if name in state}
+        kept = {place_of(state[name]): value for name, value in found.items() if name in state}
         for name, value in state.items():
-            stand_in = _lacking(name, value, kept)
+            stand_in = stand_in_of(name, value, kept)
             if name not in found and stand_in is not None:
                 found[name] = stand_in
         return {name: found[name] for name in state}
@@ -86,52 +85,6 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, tensors, metadata)
 
 
-def check_fits(file: Checkpoint, module: nn.Module, arch: str) -> None:
-    """Refuse a file whose tensors are not those of the module, or are not finite numbers.
-
-    Raises
-    ------
-    Refusal
-        Naming the first tensor that differs, and how many do.
-    """
-    state, tensors = module.state_dict(), file.tensors
-    kept = {_place(state[name]): value for name, value in tensors.items() if name in state}
-    odd = [name for name in tensors if name not in state]
-    lacks = [n for n, v in state.items() if n not in tensors and _lacking(n, v, kept) is None]
-    if odd or lacks:
-        first, who = (lacks[0], "lacks") if lacks else (odd[0], "has")
-        rest = f" ({len(lacks)} are missing and {len(odd)} are not known to it)"
-        hint = _prefix_hint(odd, state)
-        raise Refusal(f"{file.path} is not a file of {arch}: it {who} {first!r}{rest}{hint}")
-    here = [name for name in state if name in tensors]  # in the network's order
-    shapes = [name for name in here if tensors[name].shape != state[name].shape]
-    if shapes:
-        first = shapes[0]
-        raise Refusal(
-            f"{file.path} is not a file of {arch}: {first!r} has shape "
-            f"{tuple(tensors[first].shape)}, expected {tuple(state[first].shape)} "
-            f"({len(shapes)} differ)"
-        )
-    for name in here:
-        _check_values(file.path, name, tensors[name], state[name].dtype)
-
-
-def check_alike(files: Sequence[Checkpoint]) -> None:
-    """Refuse files that differ in names, shapes or dtypes.
-
-    Raises
-    ------
-    Refusal
-        Naming two files and the first tensor that differs.
-    """
-    first, *others = files
-    for other in others:
-        try:
-            same_network(first.tensors, other.tensors)
-        except ValueError as error:
-            raise Refusal(f"{first.path} and {other.path} cannot be matched: {error}") from None
-
-
 def check_output(out: Path, inputs: Sequence[Path], *, force: bool) -> None:
     """Refuse a place that cannot or should not be written to.
 
@@ -158,8 +111,33 @@ def check_output(out: Path, inputs: Sequence[Path], *, force: bool) -> None:
 
 
 def save(out: Path, params: Params, like: Checkpoint) -> None:
-    """Write a network atomically, with the names, dtypes and metadata of another file."""
-    atomic_write(out, pack_tensors(like.as_in_file(params), like.metadata))
+    """Write a network atomically, with the names, dtypes and metadata of another file.
+
+    Raises
+    ------
+    Refusal
+        If the file's dtypes do not hold a number of the network; nothing is written then.
+    """
+    written = like.as_in_file(params)
+    for name, value in written.items():
+        odd = not_finite(value)
+        if odd > not_finite(like.tensors[name]):  # a mask may have some of its own
+            raise Refusal(
+                f"nothing was written: {odd} of {value.numel()} entries of {name!r} would be NaN "
+                f"or infinite in {value.dtype}, the dtype of {like.path}; a wider one or smaller "
+                "--weights may hold them"
+            )
+    atomic_write(out, pack_tensors(written, like.metadata))
+
+
+def single(params: Params) -> Params:
+    """Return the network with all floats in float32, in which modules compute here."""
+    return {n: v.float() if v.is_floating_point() else v for n, v in params.items()}
+
+
+def not_finite(value: Tensor) -> int:
+    """Return how many entries are NaN or infinite."""
+    return int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
 
 
 def _wide(value: Tensor) -> Tensor:
@@ -167,47 +145,30 @@ def _wide(value: Tensor) -> Tensor:
     return value.float() if half else value
 
 
-def _place(value: Tensor) -> Place:
+def place_of(value: Tensor) -> Place:
     """What two names of one tensor have in common."""
-    return value.data_ptr(), tuple(value.shape)
+    return value.data_ptr(), tuple(value.shape), value.stride()
 
 
-def _lacking(name: str, value: Tensor, kept: Mapping[Place, Tensor]) -> Tensor | None:
+def stand_in_of(name: str, value: Tensor, kept: Mapping[Place, Tensor]) -> Tensor | None:
     """Return what stands for an entry that a file lacks, or None if it may not lack it."""
     if name.rpartition(".")[2] == _COUNTER:
         return value
-    return kept.get(_place(value)) if value.numel() else None
-
-
-def _check_values(path: Path, name: str, value: Tensor, expected: torch.dtype) -> None:
-    """Refuse a wrong kind of numbers, and those that are not finite."""
-    right = value.dtype in FLOATS if expected in FLOATS else value.dtype == expected
-    if not right:
-        raise Refusal(
-            f"{path}: {name!r} is {value.dtype}, expected {expected}"
-            + (" or another of float16, bfloat16, float64" if expected in FLOATS else "")
-        )
-    if value.is_floating_point() and not (finite := torch.isfinite(value)).all():
-        count = int((~finite).sum())
-        raise Refusal(f"{path}: {count} of {value.numel()} entries of {name!r} are NaN or infinite")
-
-
-def _prefix_hint(odd: Sequence[str], state: Mapping[str, Tensor]) -> str:
-    """Say so if the names are right but for what a wrapper has put before them."""
-    prefix = odd[0].partition(".")[0] + "." if odd else ""
-    if prefix and all(name.startswith(prefix) and name[len(prefix) :] in state for name in odd):
-        return f"; its names begin with {prefix!r}: write it again without"
-    return ""
+    return kept.get(place_of(value)) if value.numel() else None
 
 
 def _not_safetensors(path: Path, start: bytes) -> str:
     """Say what a file is instead, and how to convert it."""
     if start[:2] == b"PK" or start[:1] == b"\x80" or path.suffix in PICKLES:
+        old, new = path, path.with_suffix(".safetensors")
+        if path == new:  # torch.load goes by the name
+            old = path.with_suffix(".pt")
+        rename = f"rename it to {old.name} and " if path == new else ""
         return (
-            f"{path} is a pickle file, which can run code when it is read; convert it: "
+            f"{path} is a pickle file, which can run code when it is read; {rename}convert it: "
             "from safetensors.torch import save_file; "
-            f'save_file(torch.load("{path.name}", weights_only=True), '
-            f'"{path.stem}.safetensors")'
+            f"save_file({{n: v.clone().contiguous() for n, v in torch.load({str(old)!r}, "
+            f"map_location='cpu', weights_only=True).items()}}, {str(new)!r})"
         )
     return f"{path} is not a whole safetensors file: it begins with {start!r}"
 

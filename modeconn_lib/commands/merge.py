@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from modeconn_lib.alignment.many import merge_many
 from modeconn_lib.alignment.weights import learnable, match_weights
-from modeconn_lib.commands.checkpoints import save
-from modeconn_lib.commands.report import distance, pinned_summary
-from modeconn_lib.commands.request import Prepared, Request, prepare
+from modeconn_lib.commands.checkpoints import save, single
+from modeconn_lib.commands.report import by_cosine, distance, heading, pinned_summary, table
+from modeconn_lib.commands.request import Prepared, Request, matching, prepare
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.core.params import Params, combine
@@ -52,21 +54,25 @@ def merge_files(paths: Sequence[Path], request: Request, weights: str = "") -> s
         raise Refusal(f"merging needs at least 2 files, got {len(paths)}")
     shares = parse_weights(weights, len(paths))
     ready = prepare(paths, request)
-    found = find_orders(ready, request)
+    with matching(ready):
+        found = find_orders(ready, request)
+        error = max(
+            check_equivalence(ready.traced, params, p, ready.example())
+            for params, p in zip(ready.params, found.permutations, strict=True)
+        )
     aligned = [
         permute(params, ready.traced.spec, p)
         for params, p in zip(ready.params, found.permutations, strict=True)
     ]
-    error = max(
-        check_equivalence(ready.traced, params, p, ready.example())
-        for params, p in zip(ready.params, found.permutations, strict=True)
-    )
-    merged, statistics = with_statistics(ready, combine(shares, aligned))
+    mean = weighted_mean(shares, aligned)
+    merged, statistics = with_statistics(ready, mean)
     save(request.out, merged, ready.files[0])
     lines = [
-        f"{request.arch}: {len(paths)} networks, weights {', '.join(f'{w:g}' for w in shares)}",
+        heading(request.arch, ready.network.shape, ready.traced.spec),
+        f"{len(paths)} networks, weights {', '.join(f'{w:g}' for w in shares)}",
+        *(_groups(ready, found) if len(paths) == 2 else []),
         found.note,
-        *_distances(ready, aligned, combine(shares, ready.params), combine(shares, aligned)),
+        *_distances(ready, aligned, weighted_mean(shares, ready.params), mean),
         f"equivalence error {error:.1e} (largest relative difference of outputs, in float64)",
         *pinned_summary(ready.traced),
         *statistics,
@@ -110,6 +116,20 @@ def find_orders(ready: Prepared, request: Request) -> Orders:
     return Orders(tuple(compose(p, back) for p in many.permutations), note)
 
 
+def weighted_mean(shares: Sequence[float], networks: Sequence[Params]) -> Params:
+    """Return the weighted mean, exactly the tensor where all have the same: a mask of infinities.
+
+    Any weights that sum to 1 are those of a mean; some may be below zero.
+    """
+    first, *others = networks
+    same = {
+        name: value.clone()
+        for name, value in first.items()
+        if all(torch.equal(value, other[name]) for other in others)
+    }
+    return combine(shares, networks) | same
+
+
 def with_statistics(ready: Prepared, merged: Params) -> tuple[Params, list[str]]:
     """Take batch-norm statistics anew where there are data, and say what was done."""
     module = ready.network.module
@@ -121,8 +141,16 @@ def with_statistics(ready: Prepared, merged: Params) -> tuple[Params, list[str]]
             "WARNING: the batch-norm statistics are means of the files' own, which are not those "
             "of the merged network; name training images with --data to take them anew"
         ]
-    found = reestimate(module, merged, ready.images, Machine.reference())
-    return found, [f"batch-norm statistics taken anew from {ready.images.title}"]
+    given = single(merged)
+    found = reestimate(module, given, ready.images, Machine.reference())
+    statistics = {name: value for name, value in found.items() if value is not given[name]}
+    return merged | statistics, [f"batch-norm statistics taken anew from {ready.images.described}"]
+
+
+def _groups(ready: Prepared, found: Orders) -> list[str]:
+    """Return one line a group, as `modeconn align` does for two networks."""
+    module, spec = ready.network.module, ready.traced.spec
+    return table(spec, by_cosine(module, spec, ready.params, found.permutations[1], found.note))
 
 
 def _distances(

@@ -6,25 +6,22 @@ A name of our registry, ``torchvision:NAME``, or ``package.module:function`` of 
 """
 
 import difflib
-import importlib
-import inspect
 import re
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from modeconn_lib.commands.probe import Shape, accepted
+from modeconn_lib.commands.user_module import of_user
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.hardware import torchvision
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.trace import Traced, trace
 
-Shape = tuple[int, ...]
 Image = tuple[int, int, int]
 
 PREFIX = "torchvision:"
@@ -87,7 +84,11 @@ def parse_shape(text: str) -> Shape | None:
 
 
 def resolve(
-    arch: str, tensors: Mapping[str, Tensor], shape: Shape | None = None, classes: int = 0
+    arch: str,
+    tensors: Mapping[str, Tensor],
+    shape: Shape | None = None,
+    classes: int = 0,
+    data: str = "",
 ) -> Network:
     """Return the network called `arch`, with inputs and classes as the file's tensors need them.
 
@@ -99,6 +100,8 @@ def resolve(
         Of one input. If not given: torchvision's own, or else the first of `SHAPES` that fits.
     classes
         Number of logits; 0 for that of the file.
+    data
+        The data set that `shape` was taken from, if it was.
 
     Raises
     ------
@@ -112,12 +115,13 @@ def resolve(
     elif ":" in arch:
         if classes:
             raise Refusal(f"{arch} is called without arguments; --classes cannot be given to it")
-        module, candidates = _of_user(arch), SHAPES
+        module, candidates = of_user(arch), SHAPES
     else:
         module, image = _of_registry(arch, tensors, shape, classes)
         candidates = (image,)
-    module.eval()
-    return Network(arch, module, _accepted(module, arch, (shape,) if shape else candidates))
+    module.float().eval()  # inputs are float32; what a file holds keeps its own dtype
+    shapes = (shape,) if shape else candidates
+    return Network(arch, module, accepted(module, arch, shapes, data if shape else ""))
 
 
 def _of_registry(
@@ -126,7 +130,12 @@ def _of_registry(
     """Return the network of that name whose tensors are most like the file's."""
     if shape is not None and len(shape) != 3:
         raise Refusal(f"{name} takes images; write their shape like 3,32,32, got {shape!r}")
-    build = architecture(name).build
+    try:
+        build = architecture(name).build
+    except Refusal as error:
+        raise Refusal(
+            f"{error}; or {PREFIX}NAME{_elsewhere(name)}, or package.module:function"
+        ) from None
     images = SHAPES if shape is None else ((shape[0], shape[1], shape[2]),)
 
     def head(image: Image) -> int:
@@ -163,30 +172,13 @@ def _of_torchvision(
     return models.get_model(name, weights=None, **options), int(transforms.crop_size[0])
 
 
-def _of_user(arch: str) -> nn.Module:
-    """Call ``package.module:function``, which may lie in the current folder."""
-    place, _, name = arch.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+def _elsewhere(name: str) -> str:
+    """Say so if a name that is not in our registry is one of torchvision's."""
     try:
-        source = importlib.import_module(place)
-    except ImportError as error:
-        raise Refusal(f"cannot import {place!r} for --arch {arch} ({error})") from None
-    except ValueError:
-        raise Refusal(f"--arch {arch!r} is not of the form package.module:function") from None
-    function = getattr(source, name, None)
-    if not callable(function):
-        raise Refusal(f"the module {place!r} has no function {name!r}")
-    try:
-        inspect.signature(function).bind()
-    except TypeError as error:
-        raise Refusal(f"{arch} is called without arguments, but: {error}") from None
-    module = function()
-    if not isinstance(module, nn.Module):
-        kind = type(module).__name__
-        raise Refusal(f"{arch} returned a value of type {kind!r}, expected a torch.nn.Module")
-    return module
+        models = torchvision().models
+    except ImportError:
+        return ""
+    return f" (torchvision has {name})" if name in models.list_models(module=models) else ""
 
 
 def _classes(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> int:
@@ -194,23 +186,6 @@ def _classes(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> int:
     name, value = list(state.items())[-1]
     found = tensors.get(name, value)
     return int((found if found.ndim else value).shape[0])
-
-
-@torch.no_grad()
-def _accepted(module: nn.Module, arch: str, shapes: tuple[Shape, ...]) -> Shape:
-    """Return the first shape of which the network takes two inputs."""
-    reason = ""
-    for shape in shapes:
-        try:
-            module(torch.zeros(2, *shape))
-        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
-            reason = reason or _first_line(error)
-        else:
-            return shape
-    tried = ", ".join("x".join(map(str, shape)) for shape in shapes)
-    raise Refusal(
-        f"{arch} does not take inputs of shape {tried} ({reason}); give one with --shape C,H,W"
-    )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,18 +1,20 @@
 """What `modeconn align` and `modeconn merge` print.
 
-Matching, spec, networks  ->  one line a group, distances, what stays in place
+Matching, spec, networks  ->  a heading, one line a group, distances, what stays in place
 
 Nothing here matches anything.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from modeconn_lib.alignment.weights import learnable
 from modeconn_lib.core.params import Params, dot
+from modeconn_lib.permutation.apply import permute
 from modeconn_lib.permutation.spec import Permutations, PermutationSpec
 from modeconn_lib.permutation.trace import Traced
 
@@ -60,6 +62,29 @@ def distance(a: Params, b: Params) -> float:
 
 def _square(value: Tensor) -> float:
     return float(value.double().square().sum())
+
+
+def by_cosine(
+    module: nn.Module,
+    spec: PermutationSpec,
+    pair: Sequence[Params],
+    permutations: Permutations,
+    note: str,
+) -> Matching:
+    """Describe permutations by the cosines of the weights that each group indexes."""
+    a, b = pair
+    own, before, after = (
+        learnable(module, params) for params in (a, b, permute(b, spec, permutations))
+    )
+    measures = cosines(spec, own, before), cosines(spec, own, after)
+    return Matching(permutations, "cosine", *measures, note)
+
+
+def heading(arch: str, shape: Sequence[int], spec: PermutationSpec) -> str:
+    """Return the first line: the network, its inputs, what may move."""
+    units = sum(spec.sizes.values())
+    sizes = ",".join(map(str, shape))
+    return f"{arch}, inputs {sizes}: {len(spec.sizes)} groups, {units} free units"
 
 
 def table(spec: PermutationSpec, found: Matching) -> list[str]:

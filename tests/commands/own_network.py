@@ -36,6 +36,10 @@ def network():
     return Own()
 
 
+def double():
+    return Own().double()
+
+
 def with_argument(width):
     return Own()
 

@@ -1,17 +1,13 @@
 """`modeconn align`, from two files to a third that computes what the second does."""
 
 import re
-import shlex
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-import typer
 from torch.func import functional_call
 
-from modeconn_lib.__main__ import app
-from modeconn_lib.commands import align
+from modeconn_lib.commands import align, merge
 from modeconn_lib.commands.checkpoints import read
 from modeconn_lib.commands.report import cosines, distance, pinned_summary
 from modeconn_lib.core.hardware import torchvision
@@ -94,11 +90,12 @@ def test_running_statistics_do_not_count_in_weight_matching(modeconn, own, tmp_p
     assert not torch.equal(a["norm.running_mean"], c["norm.running_mean"])
 
 
-def registry_pair(tmp_path, name="mlp_small", shape=(1, 28, 28)):
+def registry_pair(tmp_path, dtype=torch.float32):
     """Two files of a network of ours, the second one a shuffled first."""
     torch.manual_seed(0)
-    module = architecture(name).build(shape, 10)
-    state = module.state_dict()
+    state = architecture("mlp_small").build((1, 28, 28), 10).to(dtype).state_dict()
+    for key in ("fc1.bias", "fc2.bias"):
+        state[key] += 1  # a unit that never fires may go anywhere
     order = torch.randperm(64)
     other = dict(state)
     for key in ("fc1.weight", "fc1.bias"):
@@ -109,16 +106,19 @@ def registry_pair(tmp_path, name="mlp_small", shape=(1, 28, 28)):
     return state
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("method", ["activations", "ste"])
-def test_methods_that_look_at_images_undo_a_shuffle_too(modeconn, folder, tmp_path, method):
-    state = registry_pair(tmp_path)
+def test_methods_that_look_at_images_undo_a_shuffle_too(modeconn, folder, tmp_path, method, dtype):
+    state = registry_pair(tmp_path, dtype)
     status, out, err = modeconn(
         *("align", "a.safetensors", "b.safetensors", "--arch", "mlp_small"),
         *("--method", method, "--data", "fashion_mnist_small", "--examples", 150),
+        *("--mean", 0.3, "--std", 0.35),
         *("--out", "c.safetensors", "--epochs", 1),
     )
     assert (status, err) == (0, "")
     assert "150 training images of Fashion-MNIST" in out
+    assert "normalised by mean 0.3, std 0.35" in out
     c = read(tmp_path / "c.safetensors").tensors
     assert all(torch.equal(value, c[name]) for name, value in state.items())
 
@@ -156,6 +156,11 @@ def test_methods_that_look_at_images_undo_a_shuffle_too(modeconn, folder, tmp_pa
             ["--method", "activations", "--data", "fashion_mnist_small", "--examples", "1"],
             "matching activations needs at least 2 examples, got --examples 1",
         ),
+        (
+            ["--method", "activations", "--data", "fashion_mnist_small", "--mean", "0,0,0"],
+            "--mean and --std go together",
+        ),
+        (["--mean", "0", "--std", "1"], "normalise the images of --data, and there is no --data"),
         (
             ["--method", "activations", "--data", "."],
             "pictures of a folder become square and RGB; the network takes (1, 28, 28)",
@@ -232,6 +237,30 @@ def test_ste_is_refused_where_the_classes_are_not_the_networks(modeconn, folder,
     assert "have 10 classes, the network has 7 logits" in err
 
 
+@pytest.mark.parametrize("command", ["align", "merge"])
+def test_what_the_matching_refuses_is_one_line(modeconn, pair, monkeypatch, command):
+    def refuse(*_, **__):
+        raise ValueError("similarities must be finite")
+
+    for place in (align, merge):
+        monkeypatch.setattr(place, "match_weights", refuse)
+    assert modeconn(command, *pair, "--arch", ARCH, "--out", "c.safetensors") == (
+        2,
+        "",
+        "modeconn: the networks cannot be matched: similarities must be finite\n",
+    )
+
+
+def test_files_of_which_one_lacks_what_it_may_are_aligned(modeconn, own, tmp_path):
+    a, b = planted(own)
+    del b["norm.num_batches_tracked"]
+    for name, state in {"a": a, "b": b}.items():
+        saved(tmp_path / f"{name}.safetensors", state)
+    files = ("a.safetensors", "b.safetensors")
+    assert modeconn("align", *files, "--arch", ARCH, "--out", "c.safetensors")[0] == 0
+    assert read(tmp_path / "c.safetensors").tensors.keys() == b.keys()
+
+
 def test_cosines_are_of_all_tensors_that_a_group_indexes():
     spec = PermutationSpec(
         {"g": 2, "h": 1}, {"g": (AxisSpan("x", 0), AxisSpan("y", 0)), "h": (AxisSpan("z", 0),)}
@@ -265,39 +294,6 @@ def test_two_resnet18_of_torchvision_are_aligned(modeconn, folder, tmp_path):
     assert seconds < 60
 
 
-def page_blocks(root, language):
-    """The code of the page about one's own networks, block by block."""
-    text = (root / "book" / "own_networks.md").read_text("utf8")
-    fence = rf"^```(?:\{{code-block\}} )?{language}\n(.*?)^```"
-    return re.findall(fence, text, re.MULTILINE | re.DOTALL)
-
-
-def test_the_page_about_ones_own_networks_can_be_followed(
-    modeconn, folder, root, tmp_path, monkeypatch
-):
-    network, convert, override, library = page_blocks(root, "python")
-    (tmp_path / "my_network.py").write_text(network)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "my_network", raising=False)
-    from my_network import build
-
-    for seed, name in enumerate("ab"):
-        torch.manual_seed(seed)
-        torch.save(build().state_dict(), f"{name}.pt")
-    exec(convert, {})
-    exec(override, {})
-    tables = []
-    for line in "".join(page_blocks(root, "console")).splitlines():
-        program, *words = shlex.split(line.removeprefix("$ "))
-        status, out, _ = modeconn(*words)
-        assert (program, status) == ("modeconn", 0), line
-        tables.append(re.findall(r"^(\w+) +\d+ +\d+ +-?\d\.", out, re.MULTILINE))
-    assert tables == [["stem", "inner", "left", "right"], [], ["stem", "left", "right"]]
-    exec(library, found := {})
-    build().load_state_dict(found["aligned"])
-    del sys.modules["my_network"]
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -310,6 +306,10 @@ def test_the_page_about_ones_own_networks_can_be_followed(
             '{"groups": {"stem": {"units": 8, "spans": [{"tensor": "root.weight", "axis": 0}]}}}',
             "does not fit own_network_of_a_test:network: group 'stem' names 'root.weight', which",
         ),
+        (
+            '{"groups": {"stem": {"units": 1000000000000, "spans": []}}}',
+            "does not fit own_network_of_a_test:network: 'stem' has no spans",
+        ),
     ],
 )
 def test_a_spec_that_does_not_fit_is_refused(modeconn, pair, tmp_path, text, message):
@@ -321,12 +321,3 @@ def test_a_spec_that_does_not_fit_is_refused(modeconn, pair, tmp_path, text, mes
     assert message in err
     assert err.count("\n") == 1
     assert not (tmp_path / "c.safetensors").exists()
-
-
-def test_the_commands_of_the_readme_are_understood(root):
-    text = (root / "README.md").read_text("utf8")
-    lines = re.findall(r"^\$ modeconn (align|merge) (.*)$", text, re.MULTILINE)
-    assert [name for name, _ in lines] == ["align", "merge"]
-    for name, words in lines:
-        known = typer.main.get_command(app).commands[name]
-        assert known.make_context(name, shlex.split(words)).params["arch"] == "my_network:build"

@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from modeconn_lib.commands.inputs import BATCH, Feed, Inputs, inputs, known_shape
+from modeconn_lib.commands.normalisation import USUAL, Normalisation
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.datasets.images import load
 
@@ -38,6 +39,49 @@ def test_pictures_of_a_folder_are_normalised_as_for_imagenet(pictures):
     torch.testing.assert_close(batch[:, 1], torch.full((9, 5, 5), expected))
 
 
+@pytest.mark.parametrize("data", ["a folder", MNIST])
+def test_images_are_normalised_as_the_user_says(pictures, data):
+    data, shape = (str(pictures), (3, 5, 5)) if data == "a folder" else (data, (1, 28, 28))
+    pixels = Normalisation((0.0,), (1.0,))
+    found = inputs(data, 9, shape, imagenet=True, seed=0, colours=pixels)
+    torch.testing.assert_close(torch.cat(list(found)), found.pixels / 255)
+    assert found.described == f"{found.title}, normalised by mean 0, std 1"
+
+
+def test_a_torchvision_network_gets_the_usual_normalisation_of_pictures(pictures):
+    assert inputs(str(pictures), 9, (3, 5, 5), imagenet=True, seed=0).colours == USUAL
+
+
+def test_means_of_another_number_of_channels_are_refused(pictures):
+    two = Normalisation((0.0, 0.0), (1.0, 1.0))
+    with pytest.raises(Refusal, match="the network takes 3 channels, but --mean has 2"):
+        inputs(str(pictures), 6, (3, 5, 5), imagenet=False, seed=0, colours=two)
+
+
+@pytest.mark.parametrize(("images", "sizes"), [(101, [51, 50]), (200, [100, 100]), (2, [2])])
+def test_no_image_is_left_over_in_a_batch_of_its_own(images, sizes):
+    found = inputs(MNIST, images, (1, 28, 28), imagenet=False, seed=0)
+    assert [len(batch) for batch in found] == sizes
+    assert [len(labels) for _, labels in found.labelled()] == sizes
+    assert torch.equal(torch.cat([labels for _, labels in found.labelled()]), found.labels)
+
+
+def test_a_folder_of_one_picture_is_refused(tmp_path):
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    Image.new("RGB", (9, 7)).save(tmp_path / "train" / "cat" / "0.png")
+    with pytest.raises(Refusal, match=r"at least 2 images are needed, .* has 1$"):
+        inputs(str(tmp_path), 1000, (3, 5, 5), imagenet=False, seed=0)
+
+
+def test_data_that_are_not_here_are_refused_with_where_they_go(folder):
+    with pytest.raises(Refusal) as found:
+        inputs("mnist", 6, (1, 28, 28), imagenet=False, seed=0)
+    assert str(found.value) == (
+        "the train images of mnist were not found; set MODECONN_DATA to the folder that holds "
+        "mnist/, or run `modeconn data fetch mnist`"
+    )
+
+
 def test_the_choice_of_images_depends_on_the_seed_alone():
     first, again, other = (
         inputs(MNIST, 5, (1, 28, 28), imagenet=False, seed=seed) for seed in (1, 1, 2)
@@ -48,7 +92,9 @@ def test_the_choice_of_images_depends_on_the_seed_alone():
 
 def test_images_of_a_known_data_set_are_normalised_by_its_own_constants():
     found = inputs(MNIST, 10_000, (1, 28, 28), imagenet=True, seed=0)
-    assert (found.mean, found.std) == ((0.286,), (0.353,))  # ImageNet has none for one channel
+    # ImageNet has none for one channel
+    assert found.colours == Normalisation((0.286,), (0.353,))
+    assert found.described.endswith(" images, normalised by mean 0.286, std 0.353")
     everything = torch.cat(list(found))
     assert abs(float(everything.mean())) < 0.01
     assert sorted(found.labels.tolist()) == sorted(load(MNIST, "train").labels.tolist())
@@ -89,8 +135,7 @@ def test_training_sees_whole_batches_in_another_order_every_epoch(images, steps,
         torch.arange(images * 3).view(images, 1, 1, 3).remainder(256).byte(),
         torch.arange(images),
         images,
-        (0.0,),
-        (1.0,),
+        Normalisation((0.0,), (1.0,)),
         "numbers",
     )
     feed = Feed(data, seed=0)

@@ -95,3 +95,12 @@ def test_the_module_is_the_command_and_help_names_what_there_is():
     assert done.returncode == 0
     for name in ("align", "merge", "run", "plan", "book", "check", "data"):
         assert f" {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", ["align", "merge"])
+def test_help_says_where_data_come_from_and_how_they_are_normalised(modeconn, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "400")
+    status, out, _ = modeconn(name, "--help")
+    assert status == 0
+    for words in ("`modeconn data list`", "MODECONN_DATA", "--mean 0 --std 1: pixels from 0 to 1"):
+        assert words in out

@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 from modeconn_lib.commands import merge
 from modeconn_lib.commands.checkpoints import read
-from modeconn_lib.commands.merge import parse_weights
+from modeconn_lib.commands.merge import parse_weights, weighted_mean
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.params import params_of
 from modeconn_lib.models.registry import architecture
@@ -52,7 +52,10 @@ def test_copies_in_other_orders_are_merged_into_the_first(modeconn, folder, tmp_
     for file in "ab":
         row = re.search(rf"\n{file}\.safetensors +(\S+) +(\S+)\n", out)
         assert float(row[1]) > 1 > 1e-5 > float(row[2])
-    assert "mlp_small: 2 networks, weights 0.5, 0.5\n" in out
+    assert out.startswith(
+        "mlp_small, inputs 1,28,28: 2 groups, 96 free units\n2 networks, weights 0.5"
+    )
+    assert re.search(r"\nfc1 +64 +\d+ +0\.\d+ 1\.000\n", out)
     assert "WARNING" not in out
 
 
@@ -77,7 +80,7 @@ def test_more_than_two_are_merged_in_the_order_of_the_first(
     merged = read(tmp_path / "m.safetensors").tensors
     for name, value in states[0].items():
         torch.testing.assert_close(merged[name], value)
-    assert "merging many: " in out
+    assert "\n3 networks, weights 0.333333, 0.333333, 0.333333\nmerging many: " in out
 
 
 def test_two_networks_give_their_weighted_mean_and_a_warning_of_batch_norm(modeconn, own, tmp_path):
@@ -133,6 +136,50 @@ def test_batch_norm_statistics_are_taken_anew_from_data(modeconn, folder, tmp_pa
     torch.testing.assert_close(
         merged["bn1.running_mean"], maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-5
     )
+
+
+def test_double_precision_is_kept_but_for_the_statistics(modeconn, folder, tmp_path):
+    for seed, name in enumerate("ab"):
+        torch.manual_seed(seed)
+        module = architecture("tinyten").build((1, 28, 28), 10).double()
+        for value in module.parameters():
+            value.data.add_(torch.randn_like(value) * 1e-10)  # more digits than float32 has
+        saved(tmp_path / f"{name}.safetensors", module.state_dict())
+    merge_them = ("merge", "a.safetensors", "b.safetensors", "--arch", "tinyten", "--out")
+    data = ("--data", "fashion_mnist_small", "--examples", 101, "--mean", 0, "--std", 1)
+    assert modeconn(*merge_them, "plain.safetensors")[0] == 0
+    status, out, err = modeconn(*merge_them, "anew.safetensors", *data)
+    assert (status, err) == (0, "")
+    assert "normalised by mean 0, std 1\n" in out
+    plain, anew = (read(tmp_path / f"{n}.safetensors").tensors for n in ("plain", "anew"))
+    for name, value in plain.items():
+        assert torch.equal(value, anew[name]) != ("running" in name), name
+        assert anew[name].dtype == value.dtype
+
+
+def test_tensors_that_all_networks_have_are_kept_exactly():
+    mask = torch.tensor([0.0, -torch.inf, 0.1])
+    networks = [{"x": torch.full((1,), float(i)), "mask": mask} for i in (1, 2)]
+    found = weighted_mean((1.5, -0.5), networks)
+    assert torch.equal(found["mask"], mask)
+    assert found["mask"] is not mask
+    assert torch.equal(found["x"], torch.tensor([0.5]))
+
+
+def test_a_mean_that_the_files_dtype_does_not_hold_is_not_written(modeconn, folder, tmp_path):
+    for name, state in zip("ab", shuffled(2), strict=True):
+        saved(
+            tmp_path / f"{name}.safetensors",
+            {n: v.half() * (1 + (name == "b")) for n, v in state.items()},
+        )
+    status, out, err = modeconn(
+        *("merge", "a.safetensors", "b.safetensors", "--arch", "mlp_small"),
+        *("--out", "m.safetensors", "--weights", "1000001,-1000000"),
+    )
+    assert (status, out) == (2, "")
+    assert re.search(r"^modeconn: nothing was written: \d+ of \d+ entries of '.*float16", err)
+    assert err.count("\n") == 1
+    assert not (tmp_path / "m.safetensors").exists()
 
 
 def test_data_for_a_network_without_batch_norm_are_said_to_be_unused(modeconn, folder, tmp_path):
