@@ -24,7 +24,8 @@ _FRAME = (
     '<div style="{layout};gap:0.6rem 1.2rem">{panels}</div></div>'
 )
 _ROW = "display:flex;flex-wrap:wrap"
-_GRID = "display:grid;grid-template-columns:repeat({columns},minmax(0,1fr))"
+_GRID = "display:grid;grid-template-columns:repeat({columns})"
+_REM_PER_INCH = 4.2  # how narrow a panel may get before there are fewer in a row
 _PAGE_INK = "var(--pst-color-text-base, inherit)"  # named by the book's theme, not by Jupyter
 _KEY = (
     '<span style="white-space:nowrap"><svg width="34" height="12" aria-hidden="true">'
@@ -71,7 +72,11 @@ class Picture:
             "legend": "".join(keys.values()),
             "panels": "".join(svg(axes) for axes in self.panels),
         }
-        layout = _GRID.format(columns=self.columns) if self.columns else _ROW
+        # Columns of one width: a last panel alone in its row is no larger than the others.
+        least = max(_REM_PER_INCH * _width(axes) for axes in self.panels)
+        fitting = f"auto-fit,minmax(min(100%,{least:.0f}rem),1fr)"
+        given = f"{self.columns},minmax(0,1fr)"
+        layout = _GRID.format(columns=given if self.columns else fitting)
         return _FRAME.format(row=_ROW, layout=layout, ink=_PAGE_INK, **parts)
 
 
@@ -88,10 +93,17 @@ def svg(axes: Axes) -> str:
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[\w.]+_\d+">', "<g>", text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
-    width = figure.get_figwidth()
-    frame = f'<svg style="flex:1 1 {4.2 * width:.0f}rem;min-width:0;max-width:{width + 0.7:.1f}in"'
+    width = _width(axes)
+    frame = f'<svg style="width:100%;min-width:0;max-width:{width + 0.7:.1f}in"'
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
     return text.replace("<svg", frame, 1).replace(INK, "currentColor")
+
+
+def _width(axes: Axes) -> float:
+    """Return how wide a panel is, in inches."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # `panel` made one
+    return figure.get_figwidth()
 
 
 def _labelled(axes: Axes) -> list[tuple[Line2D, str]]:

@@ -120,7 +120,7 @@ def test_the_table_and_the_words_say_which_modes_fail():
     rows = failure_modes.table(shown)
     assert [row[-1] for row in rows] == ["does not fail", "fails", "does not fail"]
     assert all(len(row) == len(failure_modes.COLUMNS) for row in rows)
-    assert rows[0][1:7] == ["85.0 ± 0.0", "1.000", "0.020", "0.000", "40.0", "1.0"]
+    assert rows[0][1:6] == ["85.0 ± 0.0", "1.000", "0.020", "0.000", "1.0"]
     assert failure_modes.failing(shown) == "1 of 2 modes (too narrow)"
     assert failure_modes.failing({EARLY: made_up(EARLY)}) == "0 of 1 modes (none)"
     assert failure_modes.failing({}) == "–"

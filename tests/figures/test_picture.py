@@ -49,6 +49,12 @@ def test_a_panel_gives_way_on_a_narrow_page():
     assert "min-width:0" in head
 
 
+def test_panels_are_of_one_width_however_many_fit_in_a_row():
+    html = Picture(drawn().panels * 3, "three")._repr_html_()
+    assert html.count("grid-template-columns:repeat(auto-fit,minmax(min(100%,") == 1
+    assert "flex:1" not in html
+
+
 def test_the_legend_names_every_line_once_though_several_panels_show_it():
     picture = Picture(drawn().panels + drawn(label="other").panels, "alt")
     words = re.findall(r"</svg> ([^<]*)</span>", picture._repr_html_())
