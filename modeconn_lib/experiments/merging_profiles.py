@@ -112,8 +112,8 @@ TINY_MLP = replace(
     claims=False,
 )
 
-# The papers' data sets, as far as two cores get in minutes. MNIST's networks are trained to the
-# published letter; only what is measured besides uses fewer images, and the estimator fewer epochs.
+# The papers' data sets, as far as two cores get in minutes. MNIST's networks are trained as in the
+# authors' code; only what is measured besides uses fewer images, and the estimator fewer epochs.
 STANDARD_MNIST_MLP = replace(
     MNIST_MLP,
     align_examples=10_000,
