@@ -121,7 +121,7 @@ def save(out: Path, params: Params, like: Checkpoint) -> None:
     written = like.as_in_file(params)
     for name, value in written.items():
         odd = not_finite(value)
-        if odd > not_finite(like.tensors[name]):  # a mask may have some of its own
+        if odd and odd > not_finite(like.tensors[name]):  # a mask may have some of its own
             raise Refusal(
                 f"nothing was written: {odd} of {value.numel()} entries of {name!r} would be NaN "
                 f"or infinite in {value.dtype}, the dtype of {like.path}; a wider one or smaller "

@@ -70,6 +70,8 @@ def _check_tied(file: Checkpoint, state: Mapping[str, Tensor], arch: str) -> Non
         if not value.numel() or name not in file.tensors:
             continue
         other = first.setdefault(place_of(value), name)
+        if other == name:
+            continue
         a, b = file.tensors[other], file.tensors[name]
         if not torch.equal(a.double(), b.double()):
             raise Refusal(

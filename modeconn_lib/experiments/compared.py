@@ -13,6 +13,11 @@ from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.subject_pages import Studies
 
 
+def percent(share: float) -> str:
+    """Return a share in percent, with three digits that count."""
+    return f"{100 * share:#.3g} %"
+
+
 def compared(
     shown: Studies, numbers: Numbers, who: Sequence[str], *whats: str, caption: str, name: str
 ) -> Markdown:

@@ -206,7 +206,7 @@ def outcome(study: Study) -> str:
 
 
 def _of_descent(study: Study, s: Mapping[str, Summary]) -> list[Claim]:
-    steps = descents(study)
+    steps = lines.matchings(study, "steepest")
     slopes = {m: summarise(r.number(f"{m}_slope") for r in steps).mean for m in FIRST}
     falls = [_falls(r) for r in steps]
     high = {m: s[f"{m} train barrier"].mean for m in ("weights", "steepest")}
@@ -231,12 +231,6 @@ def _of_descent(study: Study, s: Mapping[str, Summary]) -> list[Claim]:
 
 
 FIRST = ("naive", "weights", "steepest")
-
-
-def descents(study: Study) -> list[Record]:
-    """Return the records of steepest descent, one for each pair."""
-    found = study.select("matching/")
-    return [record for name, record in found.items() if name.endswith("/steepest")]
 
 
 def _falls(record: Record) -> float:

@@ -58,6 +58,12 @@ def lines(study: Study, method: str) -> list[Record]:
     return [record for name, record in along.items() if name.endswith(f"/{method}/line")]
 
 
+def matchings(study: Study, method: str) -> list[Record]:
+    """Return what one method of matching recorded, one for each pair."""
+    found = study.select("matching/")
+    return [record for name, record in found.items() if name.endswith(f"/{method}")]
+
+
 def summaries(study: Study) -> dict[str, Summary]:
     """Return every number of the lines over pairs; accuracies in percent, losses in nats.
 

@@ -15,7 +15,6 @@ from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
-from modeconn_lib.results.record import Record
 from modeconn_lib.results.reference import published
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
@@ -81,7 +80,7 @@ def claims(study: Study) -> list[Claim]:
 def _of_estimator(study: Study, s: Mapping[str, Summary]) -> list[Claim]:
     """Return what the paper says of the estimator; the second is its ranking (Fig. 2, sec. 5.1)."""
     start, best = (s[f"{m} train barrier"].mean for m in ("weights", "estimator"))
-    moved = [r.number("best_epoch") > 0 for r in estimates(study)]
+    moved = [r.number("best_epoch") > 0 for r in lines.matchings(study, "estimator")]
     test = {m: s[f"{m} test barrier"].mean for m in WORDS}
     return [
         Claim(
@@ -98,12 +97,6 @@ def _of_estimator(study: Study, s: Mapping[str, Summary]) -> list[Claim]:
             insisted=False,
         ),
     ]
-
-
-def estimates(study: Study) -> list[Record]:
-    """Return what the straight-through estimator recorded, one for each pair."""
-    found = study.select("matching/")
-    return [record for name, record in found.items() if name.endswith("/estimator")]
 
 
 IMAGENET_COLUMNS = ("lambda", "order of B's units", "test loss, nats", "top-1 accuracy, %")

@@ -15,6 +15,7 @@ from typing import Any
 from modeconn_lib.core.seeds import derive
 from modeconn_lib.experiments import matching_tasks, tasks
 from modeconn_lib.experiments import merging_profiles as scale
+from modeconn_lib.experiments.compared import percent
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile, Profiles
@@ -139,8 +140,8 @@ def statements(study: Study) -> list[Claim]:
     truer = "the merged network is better calibrated on test images than every network"
     return [
         _claim(below, loss, "best network"),
-        _claim(f"over every class (Fig. 12), {truer}", every, "best network", _percent),
-        _claim(f"in its answers alone (not in the paper), {truer}", top, "best network", _percent),
+        _claim(f"over every class (Fig. 12), {truer}", every, "best network", percent),
+        _claim(f"in its answers alone (not in the paper), {truer}", top, "best network", percent),
         *claims(study),
     ]
 
@@ -263,10 +264,6 @@ def _numbers(merger: Record, what: str) -> dict[str, float]:
 
 def _nats(loss: float) -> str:
     return f"{loss:.4f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:#.3g} %"
 
 
 def _claim(

@@ -12,6 +12,7 @@ from statistics import fmean
 
 from modeconn_lib.experiments import lines, matching_tasks, tasks
 from modeconn_lib.experiments import merging_profiles as scale
+from modeconn_lib.experiments.compared import percent
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
@@ -162,14 +163,14 @@ def statements(study: Study) -> list[Claim]:
             inputs,
             "over every class (Fig. 10), the merged network is better calibrated than both its "
             "inputs",
-            _percent,
+            percent,
         ),
         _below(
             top,
             inputs,
             "in its answers alone (not in the paper), the merged network is better calibrated than "
             "both its inputs",
-            _percent,
+            percent,
         ),
     ]
 
@@ -212,10 +213,6 @@ def _half(setting: Setting, pair: int, side: int) -> Task:
 
 def _nats(loss: float) -> str:
     return f"{loss:.3f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:#.3g} %"
 
 
 def _below(
