@@ -38,6 +38,11 @@ class Augmentation:
         """Return the normalisation alone, for measuring."""
         return replace(self, steps=())
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether pixels stay in [0, 1]."""
+        return (self.mean, self.std) == ((0.0,), (1.0,))
+
     def unnormalised(self) -> "Augmentation":
         """Return the same steps with pixels left in [0, 1], for attacks in pixel space."""
         return replace(self, mean=(0.0,), std=(1.0,))
@@ -46,7 +51,7 @@ class Augmentation:
 CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.247, 0.243, 0.261)}
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
-AUGMENTATIONS: dict[str, Augmentation] = {
+_NORMALISED: dict[str, Augmentation] = {
     "none": Augmentation(),
     "scaled": Augmentation(mean=(0.0,), std=(1.0,)),  # x / 255 and nothing else
     "shift_flip": Augmentation((PadCrop(4), Flip())),
@@ -57,6 +62,11 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     ),
     "git_rebasin": Augmentation((Resample((0.8, 1.2), 30.0),), **IMAGENET),
     "distribution": Augmentation((Flip(), PadCrop(4)), **IMAGENET),
+}
+# For attacks in pixel space: the same steps, and nothing after them.
+AUGMENTATIONS: dict[str, Augmentation] = _NORMALISED | {
+    f"{name}_raw": _NORMALISED[name].unnormalised()
+    for name in ("shift_flip", "neuron_alignment", "neuron_alignment_tiny")
 }
 
 

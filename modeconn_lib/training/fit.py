@@ -50,6 +50,19 @@ class Batches(Protocol):
         ...
 
 
+@runtime_checkable
+class Constrained(Objective, Protocol):
+    """An objective whose learned tensors may not go everywhere.
+
+    Nothing but the learned tensors may change between two batches: they are what a resumed run
+    goes on with.
+    """
+
+    def after_step(self, rate: float) -> None:
+        """Bring the learned tensors back; `rate` is the learning rate of the step just made."""
+        ...
+
+
 def _sgd(learned: Learned, recipe: "Recipe") -> torch.optim.Optimizer:
     return torch.optim.SGD(
         learned,
@@ -146,6 +159,8 @@ def fit(
 ) -> History:
     """Minimise `objective` by the recipe; its learned tensors are updated in place.
 
+    Where the objective is `Constrained`, its learned tensors are brought back after every step.
+
     Parameters
     ----------
     folder
@@ -173,6 +188,7 @@ def fit(
     position = _resume(objective, optimiser, folder)
     progress(position.epoch * batches.examples + position.examples)
     factor, clock = schedule(recipe.schedule), _Clock(position.seconds, save_every)
+    constrained = objective if isinstance(objective, Constrained) else None
     while position.epoch < recipe.epochs:
         totals = _Totals.of(position, objective.learned[0].device)
         for step in range(position.step, batches.steps):
@@ -192,6 +208,8 @@ def fit(
             random = generator(seed, "step", position.epoch, step)
             totals.add(objective.gradient(images, labels, random), len(labels))
             optimiser.step()
+            if constrained is not None:
+                constrained.after_step(recipe.learning_rate * rate)
             progress(len(labels))
         position = totals.at(position, batches.steps, clock.seconds())
         _refuse_non_finite(position, recipe)

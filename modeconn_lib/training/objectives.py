@@ -9,7 +9,7 @@ epochs or data sets.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -18,8 +18,9 @@ from torch.func import functional_call
 
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.core.params import Layout, Params
+from modeconn_lib.training.attacks import Attack, perturb
 
-Network = Callable[[Tensor], Tensor]
+Network = Callable[[Tensor], Any]  # what the module gives: most give logits
 Loss = Callable[[Network, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -29,6 +30,28 @@ def cross_entropy(
     """Return the mean cross-entropy in nats, and the logits."""
     logits = network(images).float()
     return nn.functional.cross_entropy(logits, labels), logits
+
+
+def with_auxiliary(weight: float) -> Loss:
+    r"""Return the loss of networks that in training give auxiliary heads' logits after their own.
+
+    .. math:: L(z_0) + w \sum_{k \geq 1} L(z_k), \qquad L = \text{mean cross-entropy in nats}
+
+    GoogLeNet's, with w = 0.3 (Szegedy et al. 2015, section 5). Answers are counted on the
+    network's own logits :math:`z_0`, which are all that evaluation gives.
+    """
+
+    def loss(
+        network: Network, images: Tensor, labels: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
+        outputs = network(images)
+        logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
+        own, *auxiliary = (
+            nn.functional.cross_entropy(z.float(), labels) for z in (logits, *others)
+        )
+        return own + weight * sum(auxiliary), logits.float()
+
+    return loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +121,73 @@ class FlatNetwork:
             for name, value in self.module.state_dict(keep_vars=True).items()
         }
 
+    def attacked(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        loss: Loss,
+        attack: Attack,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Return a batch perturbed against the network as it is, in the mode it is in.
+
+        In training every step of the attack is so normalised by the batch it has just made, as in
+        the code of Tatro et al.; unlike there, running statistics and counters stay as they were.
+        """
+        weights = {**self.layout.views(self.values), **_copies(self.buffers)}
+
+        def raised(batch: Tensor) -> Tensor:
+            with self.machine.precision():
+                value, _ = loss(
+                    lambda x: functional_call(self.module, weights, (x,)), batch, labels
+                )
+            return value
+
+        return perturb(raised, images, attack, generator)
+
     def gradient(
         self, images: Tensor, labels: Tensor, loss: Loss, out: Float[Tensor, " params"]
     ) -> Step:
         """Write the gradient of the mean loss over a batch into `out`."""
         weights = {**self.leaves, **self.buffers}
 
-        def network(batch: Tensor) -> Tensor:
+        def network(batch: Tensor) -> Any:
             return functional_call(self.module, weights, (batch,))
 
         with self.machine.precision():
             value, logits = loss(network, images, labels)
-        gradients = torch.autograd.grad(value, list(self.leaves.values()))
+        # Zero for what this mode does not read: auxiliary heads, in evaluation mode.
+        gradients = torch.autograd.grad(value, list(self.leaves.values()), materialize_grads=True)
         torch.cat([gradient.reshape(-1) for gradient in gradients], out=out)
         return Step(value.detach(), (logits.detach().argmax(1) == labels).sum())
 
 
+def _copies(buffers: Params) -> Params:
+    """Return buffers that a forward pass may update in place of these."""
+    return {name: value.clone() for name, value in buffers.items()}
+
+
 class TrainNetwork:
-    """The objective of ordinary training: the mean loss of one network."""
+    """The objective of ordinary training: the mean loss of one network.
+
+    Parameters
+    ----------
+    attack
+        Where given, the loss is that of images attacked by it: adversarial training (Madry et al.
+        2018, equation 2.1). Each batch's generator draws the attack's start.
+    """
 
     def __init__(
-        self, module: nn.Module, params: Params, machine: Machine, loss: Loss = cross_entropy
+        self,
+        module: nn.Module,
+        params: Params,
+        machine: Machine,
+        loss: Loss = cross_entropy,
+        attack: Attack | None = None,
     ) -> None:
         """Start from `params`, which are copied."""
         self.network, self.loss = FlatNetwork(module.train(), params, machine), loss
+        self.attack = attack
         self.learned: tuple[Tensor, ...] = (self.network.values,)
         self.network.values.grad = torch.zeros_like(self.network.values)
 
@@ -129,6 +195,8 @@ class TrainNetwork:
         """Fill the gradient of the network's parameters."""
         grad = self.network.values.grad
         assert grad is not None  # set in __init__, never cleared
+        if self.attack:
+            images = self.network.attacked(images, labels, self.loss, self.attack, generator)
         return self.network.gradient(images, labels, self.loss, grad)
 
     def state(self) -> dict[str, Tensor]:

@@ -145,3 +145,14 @@ def test_jitter_takes_each_image_through_both_changes_once_in_either_order():
     assert (is_one | is_other).all()
     assert 10 < int((is_one & ~is_other).sum()) < 54
     assert int((is_other & ~is_one).sum()) > 10
+
+
+@pytest.mark.parametrize("name", ["shift_flip", "neuron_alignment", "neuron_alignment_tiny"])
+def test_a_raw_protocol_is_the_protocol_without_its_normalisation(name):
+    raw, usual = augmentation(f"{name}_raw", CIFAR10), augmentation(name, CIFAR10)
+    assert raw.steps == usual.steps
+    assert (raw.is_raw, usual.is_raw) == (True, False)
+    images = augment(pictures(), raw, generator(0))
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert torch.equal(images, augment(pictures(), usual.unnormalised(), generator(0)))
