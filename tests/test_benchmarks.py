@@ -30,7 +30,10 @@ def test_hooks_give_the_correlations_that_we_gather():
     ("run", "names"),
     [
         (curve_step.main, ["plain", "network", "curve", "layers"]),
-        (lambda rounds: alignment.main(rounds, 16), ["forward", "moments", "align", "hooks"]),
+        (
+            lambda rounds: alignment.main(rounds, 16),
+            ["forward", "pieces", "moments", "align", "plain", "hooks"],
+        ),
         (augmentation.main, [*AUGMENTATIONS, "image by image"]),
         (lambda rounds: weight_matching.main(rounds, "mlp_small"), ["full", "ours"]),
     ],

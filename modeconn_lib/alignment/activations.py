@@ -8,7 +8,7 @@ Groups inside of one another (the heads of attention and what is in them) are ma
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +21,11 @@ from modeconn_lib.core.params import Params, same_network
 from modeconn_lib.permutation.apply import identity, permute
 from modeconn_lib.permutation.equivalence import check_equivalence
 from modeconn_lib.permutation.nested import assign
-from modeconn_lib.permutation.sites import Stage, activations
+from modeconn_lib.permutation.sites import Stage, activations, samples_of_an_input
 from modeconn_lib.permutation.spec import Permutations
 from modeconn_lib.permutation.trace import Traced
+
+SAMPLES = 1 << 16  # of the largest map that one forward pass makes on the CPU
 
 Similarity = Callable[[CrossMoments], Float[Tensor, "units units"]]
 Moments = Mapping[str, tuple[CrossMoments, ...]]
@@ -54,11 +56,26 @@ def inner_product(moments: CrossMoments) -> Float[Tensor, "units units"]:
     return moments.second_moment()
 
 
+def cosine(moments: CrossMoments) -> Float[Tensor, "units units"]:
+    """Return the cosine of every pair of units, not centred: the published code's for GoogLeNet.
+
+    By accident: there second moments are summed over the positions of a map and means averaged,
+    so that what is taken off for the mean is next to nothing. The paper says correlation.
+    """
+    return moments.cosine()
+
+
 SIMILARITIES: dict[str, Similarity] = {
     "correlation": correlation,
     "l2": negative_l2,
     "inner_product": inner_product,
+    "cosine": cosine,
 }
+
+Sites = Mapping[str, Sequence[int]]
+# What the code of Tatro et al. does with the stream of a `models.resnet`'s first stage: its
+# matching is that of the stem alone, for the sum over the blocks is overwritten.
+STEM_ALONE: Sites = {"conv1": (0,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +145,7 @@ def gather_moments(
     if not traced.sites:
         return {}
     found: dict[str, list[CrossMoments]] = {}
-    for batch in images:
+    for batch in pieces(traced, images):
         of_a, of_b = activations(traced, a, batch, stage), activations(traced, b, batch, stage)
         for group, sites in of_a.items():
             pairs = list(zip(sites, of_b[group], strict=True))
@@ -142,6 +159,14 @@ def gather_moments(
     return {group: tuple(sites) for group, sites in found.items()}
 
 
+def pieces(traced: Traced, images: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield the images, on the CPU a few at a time: maps that stay in the cache are read fast."""
+    few = max(1, SAMPLES // samples_of_an_input(traced))
+    for batch in images:
+        whole = batch.device.type != "cpu" or traced.seen.graph.batch is not None
+        yield from [batch] if whole else batch.split(few)
+
+
 def align_activations(
     traced: Traced,
     a: Params,
@@ -151,6 +176,7 @@ def align_activations(
     *,
     similarity: Similarity = correlation,
     stage: Stage = "post",
+    sites: Sites | None = None,
 ) -> Alignment:
     """Return the permutations of B's units that best match A's (Tatro et al., algorithm 1).
 
@@ -163,30 +189,47 @@ def align_activations(
         Batches of inputs as the networks expect them; both networks see the same.
     example
         A few inputs on which the permuted B must compute what B does.
+    sites
+        By which of its sites a group is matched, numbered as in ``traced.sites``; by all if it is
+        not named. The reported correlations are over all of them either way.
 
     Raises
     ------
     ValueError
-        If the networks differ in names or shapes, there are no images, or what the units do is
-        not finite.
+        If the networks differ in names or shapes, there are no images, what the units do is not
+        finite, or `sites` names others than there are.
     NotEquivalent
         If the permuted network computes something else.
     """
     started = time.monotonic()
     same_network(a, b)
+    wanted = _numbers(traced, sites or {})
     moments = gather_moments(traced, a, b, images, stage)
     totals = {
-        group: torch.stack([similarity(site) for site in sites]).sum(0)
-        for group, sites in moments.items()
+        group: torch.stack([similarity(found[i]) for i in wanted[group]]).sum(0)
+        for group, found in moments.items()
     }
     # Units that nothing is seen of keep their order, as far as what they are inside of lets them.
     permutations = identity(traced.spec) | assign(traced.spec, totals, best_permutation)
     reports = tuple(
-        _report(group, sites, totals[group], permutations[group])
-        for group, sites in moments.items()
+        _report(group, found, totals[group], permutations[group])
+        for group, found in moments.items()
     )
     error = check_equivalence(traced, b, permutations, example)
     return Alignment(permutations, reports, error, time.monotonic() - started)
+
+
+def _numbers(traced: Traced, sites: Sites) -> Sites:
+    """Return the numbers of the sites that count, of every group that has some."""
+    numbers = {group: range(len(found)) for group, found in traced.sites.items()}
+    for group, chosen in sites.items():
+        known = numbers.get(group, range(0))
+        if not chosen or not set(chosen) <= set(known):
+            raise ValueError(
+                f"group {group!r} is seen at {len(known)} sites, numbered from 0; to be matched by "
+                f"{list(chosen)!r} it must have those, and at least one"
+            )
+    return {**numbers, **sites}
 
 
 def apply(alignment: Alignment, traced: Traced, b: Params) -> Params:

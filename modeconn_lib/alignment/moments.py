@@ -1,6 +1,6 @@
 """How every unit of one network varies with every unit of another, in one pass.
 
-activations of A, activations of B  ->  CrossMoments  ->  correlation | squared distance | product
+activations of A, activations of B  ->  CrossMoments  ->  correlation | squared distance | ...
 
 Nothing here knows about networks or layers; `activations` feeds it one site at a time.
 """
@@ -70,7 +70,8 @@ class CrossMoments:
         sums = [self.sum_x, self.sum_y, self.square_x, self.square_y, self.product]
         for part_x, part_y in zip(x.split(ROWS), y.split(ROWS), strict=True):
             u, v = part_x - self.shift_x, part_y - self.shift_y  # at least float32: the shifts are
-            terms = (u.sum(0), v.sum(0), (u * u).sum(0), (v * v).sum(0), u.T @ v)
+            sum_x, sum_y, product = u.sum(0), v.sum(0), u.T @ v
+            terms = (sum_x, sum_y, u.square_().sum(0), v.square_().sum(0), product)  # u, v: ours
             sums = [old + term.double() for old, term in zip(sums, terms, strict=True)]
         return CrossMoments(self.count + len(x), self.shift_x, self.shift_y, *sums)
 
@@ -135,6 +136,35 @@ class CrossMoments:
         # (u + s)(v + r) = uv + ur + sv + sr, where u and v are the shifted units.
         mean_u, mean_y = self.sum_x / n, self.sum_y / n + shift_y
         return self.product / n + torch.outer(mean_u, shift_y) + torch.outer(shift_x, mean_y)
+
+    def cosine(self) -> Float[Tensor, "units units"]:
+        r"""Return the cosine of unit i of x and unit j of y as vectors of samples, not centred.
+
+        .. math:: \frac{\mathbb{E}[x_i y_j]}{\sqrt{\mathbb{E}[x_i^2]\, \mathbb{E}[y_j^2]}}
+
+        A unit that is always 0 has no direction; as in `correlation`, it is given 0 with all.
+
+        Raises
+        ------
+        ValueError
+            If no sample was added.
+        """
+        scale = torch.outer(
+            _mean_square(self.square_x, self.sum_x, self.shift_x, self.count).sqrt(),
+            _mean_square(self.square_y, self.sum_y, self.shift_y, self.count).sqrt(),
+        )
+        return torch.where(scale == 0, 0.0, self.second_moment() / scale)
+
+
+def _mean_square(
+    square: Float[Tensor, " units"],
+    total: Float[Tensor, " units"],
+    shift: Float[Tensor, " units"],
+    count: int,
+) -> Float[Tensor, " units"]:
+    """Return the mean square of each unit, from the sums about its shift."""
+    shift = shift.double()
+    return (square / count + 2 * shift * total / count + shift.square()).clamp_min(0)
 
 
 def _shift(x: Float[Tensor, "samples units"]) -> Float[Tensor, " units"]:

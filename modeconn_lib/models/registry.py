@@ -11,6 +11,7 @@ from torch import nn
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.hardware import torchvision
+from modeconn_lib.models.googlenet import googlenet
 from modeconn_lib.models.mlp import mlp, residual_mlp
 from modeconn_lib.models.resnet import resnet, resnet_layernorm
 from modeconn_lib.models.tinyten import tinyten
@@ -32,12 +33,16 @@ class Architecture:
         Citation key in ``book/references.bib``; empty for our own.
     has_batchnorm
         Whether statistics must be re-estimated after the weights are changed by hand.
+    auxiliary
+        What the loss of each auxiliary head counts in training, where the network gives their
+        logits after its own; 0 where it has none.
     """
 
     build: Callable[[tuple[int, int, int], int], nn.Module]
     title: str
     source: str
     has_batchnorm: bool
+    auxiliary: float = 0.0
 
 
 def _wide(name: str, title: str, width: int) -> tuple[str, str]:
@@ -66,6 +71,15 @@ def _vgg16_layernorm(width: int) -> tuple[str, Architecture]:
     title = f"VGG16 (layer norm){factor}"
     return f"vgg16_layernorm_w{width}", Architecture(
         build, title, "ainsworth2023git", has_batchnorm=False
+    )
+
+
+def _googlenet(width: int) -> tuple[str, Architecture]:
+    """Return the table row of a GoogLeNet whose first convolution has `width` channels."""
+    name, title = {64: ("googlenet", "GoogLeNet"), 8: ("googlenet_w8", "GoogLeNet × 1/8")}[width]
+    build = partial(googlenet, width=width)
+    return name, Architecture(
+        build, title, "tatro2020optimizing", has_batchnorm=True, auxiliary=0.3
     )
 
 
@@ -99,6 +113,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet50": Architecture(_resnet50, "ResNet50", "he2016deep", has_batchnorm=True),
     **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_resnet(32, width) for width in (1, 2, 4)),
+    **dict(_googlenet(width) for width in (8, 64)),
     **dict(_resnet_layernorm(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_vgg16_layernorm(width) for width in (8, 16, 32, 64, 128, 256)),
     "vgg16_layernorm_4096": Architecture(

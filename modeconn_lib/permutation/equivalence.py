@@ -24,6 +24,7 @@ from modeconn_lib.permutation.apply import (
 from modeconn_lib.permutation.labels import Label, Value
 from modeconn_lib.permutation.places import Labelled
 from modeconn_lib.permutation.spec import Permutations
+from modeconn_lib.permutation.steady import Steady
 from modeconn_lib.permutation.trace import Traced
 
 TOLERANCE = 1e-9  # float64 leaves about 1e-13 after 100 layers; a wrong permutation about 1
@@ -146,18 +147,11 @@ def _doubled(value: Tensor) -> Tensor:
     return value.double() if value.is_floating_point() else value
 
 
-class _Double(fx.Interpreter):
+class _Double(Steady):
     """Run a graph in float64, also where the network itself asks for float32, without chance."""
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Call the operator with float64 in the place of smaller floating-point types."""
-        name = target._opname if isinstance(target, torch._ops.OpOverload) else ""
-        if name == "native_dropout":
-            return args[0], torch.ones_like(args[0])
-        if "dropout" in name:  # the same units would have to be dropped in both networks
-            return args[0]
-        if name == "bernoulli":
-            return torch.ones_like(args[0])
         args, kwargs = fx.node.map_aggregate((args, kwargs), _wider)
         return super().call_function(target, args, kwargs)
 

@@ -5,6 +5,7 @@ Traced, params, images  ->  the graph with the sites as its results  ->  (sample
 Nothing here knows what activations are wanted for.
 """
 
+import math
 from functools import lru_cache
 from typing import Literal
 
@@ -15,6 +16,7 @@ from torch import Tensor, fx
 from modeconn_lib.core.params import Params
 from modeconn_lib.permutation.places import Site
 from modeconn_lib.permutation.propagate import operator_name
+from modeconn_lib.permutation.steady import Steady
 from modeconn_lib.permutation.trace import Traced
 
 Stage = Literal["pre", "post"]
@@ -24,7 +26,10 @@ _NEW_TENSOR = ("batch_norm", "add", "conv2d", "linear")  # results that share no
 def activations(
     traced: Traced, params: Params, x: Tensor, stage: Stage = "post"
 ) -> dict[str, list[Float[Tensor, "_ _"]]]:
-    """Return what each group's units do at each of its sites, in evaluation mode.
+    """Return what each group's units do at each of its sites, as in evaluation mode.
+
+    Units that evaluation does not compute (GoogLeNet's auxiliary heads) are seen as well: on
+    running statistics, and with nothing dropped.
 
     A sample is one (example, position) pair: a map of a batch gives
     ``batch * height * width`` samples. The tensors may be views of a whole map; what lies behind
@@ -33,10 +38,12 @@ def activations(
     Parameters
     ----------
     stage
-        Whether to look before or after the nonlinearity.
+        Before, that is at the nonlinearity's very input (after batch norm; in a residual stream the
+        sum of block and shortcut), or after it.
     """
     collector = _collector(traced, stage)
-    results = collector(*traced.graph.arguments(params, x))
+    arguments = traced.seen.graph.arguments(params, x)
+    results = Steady(collector).run(*arguments) if traced.training else collector(*arguments)
     found = dict(zip(_nodes(traced, stage), results, strict=True))
     return {
         group: [
@@ -44,6 +51,19 @@ def activations(
         ]
         for group, sites in traced.sites.items()
     }
+
+
+def samples_of_an_input(traced: Traced) -> int:
+    """Return how many samples one input gives, at the site that gives most."""
+    found = [(site, traced.seen.values[site.post]) for s in traced.sites.values() for site in s]
+    return max(
+        math.prod(
+            size
+            for axis, size in enumerate(value.shape)
+            if axis != site.axis and axis not in value.dynamic
+        )
+        for site, value in found
+    )
 
 
 def _samples(value: Tensor, site: Site, units: int) -> Float[Tensor, "_ {units}"]:
@@ -64,13 +84,13 @@ def _nodes(traced: Traced, stage: Stage) -> list[str]:
 def _collector(traced: Traced, stage: Stage) -> fx.GraphModule:
     """Return the graph whose results are the values at the sites, without what comes after."""
     graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
-    old = traced.graph.module.graph
+    old = traced.seen.graph.module.graph
     graph.graph_copy(old, copies)
     by_name = {node.name: copies[node] for node in old.nodes if node in copies}
     graph.output(tuple(by_name[name] for name in _nodes(traced, stage)))
     graph.eliminate_dead_code()
     _overwrite(graph)
-    return fx.GraphModule(traced.graph.module, graph)
+    return fx.GraphModule(traced.seen.graph.module, graph)
 
 
 def _overwrite(graph: fx.Graph) -> None:

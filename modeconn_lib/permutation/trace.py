@@ -20,6 +20,9 @@ from modeconn_lib.permutation.propagate import label_parameters, propagate
 from modeconn_lib.permutation.spec import PermutationSpec
 from modeconn_lib.permutation.units import Units, solve
 
+# Layers whose training mode is about learning, not about what else the network computes.
+_STEADY = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traced:
@@ -30,11 +33,12 @@ class Traced:
     spec
         Which axes move together.
     sites
-        Where the units of each group can be seen; groups that only training reads have none.
+        Where the units of each group can be seen, in the graph `seen`.
     evaluation
         The network in evaluation mode as a function of its parameters.
     training
-        The network in training mode, where that reads parameters that evaluation does not.
+        The network in training mode, where that reads parameters that evaluation does not. Its
+        batch norm uses running statistics, and its dropout does nothing, as in evaluation.
     units
         Which unit each label of a graph means.
     groups
@@ -55,6 +59,11 @@ class Traced:
     def graph(self) -> Graph:
         """The network in evaluation mode as a function of its parameters."""
         return self.evaluation.graph
+
+    @property
+    def seen(self) -> Labelled:
+        """The mode in which units are looked at: the one that computes those of all groups."""
+        return self.training or self.evaluation
 
     @property
     def modes(self) -> tuple[Labelled, ...]:
@@ -110,6 +119,9 @@ def _labelled(
 ) -> Labelled:
     """Export the network in one of its modes and propagate labels through it."""
     with mode(module, training):
+        for part in module.modules():
+            if isinstance(part, _STEADY):
+                part.eval()
         graph = export(module, example)
     return Labelled(graph, propagate(relations, graph, parameters))
 
@@ -136,7 +148,7 @@ def _assemble(
     pinned = [places.pinned(units, tensor, value) for tensor, value in parameters.items()]
     return Traced(
         spec=PermutationSpec(sizes, places.spans(units, groups, parameters), inside),
-        sites=places.sites(units, groups, evaluation),
+        sites=places.sites(units, groups, training or evaluation),
         evaluation=evaluation,
         training=training,
         units=units,

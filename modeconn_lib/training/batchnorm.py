@@ -40,7 +40,8 @@ def reestimate(
     Means and variances of equal-sized batches are pooled exactly,
     :math:`\sigma^2 = \overline{\sigma_b^2} + \overline{(\mu_b - \mu)^2}`, in float64, so one
     batch of all images gives the data's own statistics; smaller batches change only what the
-    deeper layers see. Parameters must be on the machine's device.
+    deeper layers see. Layers that evaluation does not visit (auxiliary heads) keep what they have.
+    Parameters must be on the machine's device.
 
     Raises
     ------
@@ -67,6 +68,8 @@ def reestimate(
         raise ValueError("batch-norm statistics need at least one batch of images, got none")
     out = dict(params)
     for name in layers:
+        if sums[f"{name}.visits"] == 0:
+            continue
         mean = sums[f"{name}.mean"] / count
         # E[mu_b^2] - mu^2 in float64: batch means differ little, yet lose no digits that matter.
         spread = (sums[f"{name}.square"] / count - mean.square()).clamp_min(0)
@@ -78,7 +81,7 @@ def reestimate(
 def _statistics_of(
     module: nn.Module, layers: dict[str, BatchNorm], params: Params, batch: Tensor
 ) -> dict[str, Tensor]:
-    """Return mean, squared mean and variance of each layer's input on one batch (float64)."""
+    """Return mean, squared mean and variance of each layer's input (float64), and its visits."""
     fresh = untied(module, params)
     for name in layers:
         # From zero, and with a counter of zero, one update leaves momentum times the statistic.
@@ -91,4 +94,5 @@ def _statistics_of(
         mean = fresh[f"{name}.running_mean"].double() / scale
         out[f"{name}.mean"], out[f"{name}.square"] = mean, mean.square()
         out[f"{name}.var"] = fresh[f"{name}.running_var"].double() / scale
+        out[f"{name}.visits"] = fresh[f"{name}.num_batches_tracked"]
     return out

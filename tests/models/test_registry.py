@@ -14,7 +14,7 @@ from modeconn_lib.models.tinyten import tinyten
 from modeconn_lib.models.vgg import vgg16_layernorm
 
 CIFAR, TINY_IMAGENET, MNIST = (3, 32, 32), (3, 64, 64), (1, 28, 28)
-LARGE = ("_x4", "_x8", "_x16", "_x32", "_w32", "_w64", "_w128", "_w256", "_4096")
+LARGE = ("_x4", "_x8", "_x16", "_x32", "_w32", "_w64", "_w128", "_w256", "_4096", "googlenet")
 SMALL = [name for name in ARCHITECTURES if not name.endswith(LARGE)]
 
 
@@ -60,7 +60,7 @@ def test_parameters_are_as_many_as_published(name, shape, classes, count):
 @pytest.mark.parametrize("shape", [MNIST, CIFAR, TINY_IMAGENET])
 @pytest.mark.parametrize("name", SMALL)
 def test_a_batch_of_images_gives_a_row_of_logits_each(name, shape):
-    network = architecture(name).build(shape, 7)
+    network = architecture(name).build(shape, 7).eval()
     assert network(torch.ones(2, *shape)).shape == (2, 7)
 
 
