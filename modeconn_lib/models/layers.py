@@ -1,10 +1,12 @@
 """The layers and initialisations that torch lacks, as the published networks use them.
 
 image maps  ->  LayerNorm2d | SameConv2d  ->  image maps;   module  ->  lecun_normal_  ->  module
+pre-activations  ->  HuberisedReLU  ->  activations;   module  ->  huberised  ->  its smooth twin
 
 Nothing here knows which network it is part of.
 """
 
+import copy
 import math
 
 import torch
@@ -69,6 +71,53 @@ class SameConv2d(nn.Conv2d):
         return functional.conv2d(
             functional.pad(x, (left, right, top, bottom)), self.weight, None, stride
         )
+
+
+class HuberisedReLU(nn.Module):
+    r"""A ReLU whose corner is rounded off over a width of :math:`\delta`: it has a derivative.
+
+    .. math::
+
+        \sigma_\delta(z) = \begin{cases} 0 & z \le 0 \\
+            z^2 / 2\delta & 0 \le z \le \delta \\ z - \delta / 2 & \delta \le z \end{cases}
+
+    Tatro et al. 2020, equation 38. It is at most ReLU, at least ReLU minus :math:`\delta / 2`, and
+    like it changes no faster than its input.
+
+    Parameters
+    ----------
+    delta
+        :math:`\delta`, positive.
+    """
+
+    def __init__(self, delta: float) -> None:
+        super().__init__()
+        if not delta > 0:
+            raise ValueError(f"a corner is rounded off over a positive width, got {delta=}")
+        self.delta = delta
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        r"""Return :math:`c^2 / 2\delta + \max(z - \delta, 0)`, c being z clamped to [0, delta]."""
+        corner = x.clamp(0, self.delta)
+        return corner.square() / (2 * self.delta) + (x - self.delta).relu()
+
+    def extra_repr(self) -> str:
+        """Return what the printed module says of it."""
+        return f"delta={self.delta:g}"
+
+
+def huberised(module: nn.Module, delta: float) -> nn.Module:
+    """Return a copy of a module in which every ReLU is a `HuberisedReLU`.
+
+    Parameters and buffers keep their names, so both run on the same `Params`.
+    """
+    if isinstance(module, nn.ReLU):
+        return HuberisedReLU(delta)
+    twin = copy.deepcopy(module)
+    for name, part in list(twin.named_modules()):
+        if isinstance(part, nn.ReLU):
+            twin.set_submodule(name, HuberisedReLU(delta))
+    return twin
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
