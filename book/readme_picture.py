@@ -28,7 +28,7 @@ def picture(study: Study) -> Figure:
             draw(axes, study, "test_accuracy", (shape,))
             axes.set_title(SHAPES[shape])
         means, _ = axes.get_legend_handles_labels()  # the learned curves come last
-        names = [method(name).words for name in methods(study)]
+        names = [method(name).words for name in methods(study, "curve")]
         figure.legend(means, names, loc="outside upper right", ncols=len(names), frameon=False)
         figure.supxlabel(pages.where(study), size="small")
     return figure
@@ -37,7 +37,8 @@ def picture(study: Study) -> Figure:
 def main(target: Path = TARGET) -> None:
     """Write the picture."""
     wanted, store = setting(profile="quick"), open_store()
-    study = learned_curves.recorded(wanted, store) or learned_curves.run(wanted, store)
+    found = learned_curves.recorded(wanted, store) or learned_curves.run(wanted, store)
+    study = next(iter(found.values()))
     with look():
         picture(study).savefig(target, dpi=200, transparent=True)
 

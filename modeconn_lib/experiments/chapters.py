@@ -8,16 +8,22 @@ from dataclasses import dataclass
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments import (
+    alignment_costs,
     any_network,
     correlation_signature,
     counterexample,
     failure_modes,
+    hyperparameters,
     learned_curves,
     matching_methods,
     merging_many,
     onset,
+    pam,
+    planes,
+    robust_curves,
     split_data,
     symmetries,
+    theory,
     width,
 )
 from modeconn_lib.experiments.parameters import Setting, settings
@@ -56,7 +62,13 @@ CHAPTERS: dict[str, Chapter] = {
     module.CHAPTER: Chapter(module.CHAPTER, module.plan, getattr(module, "PROFILES", None))
     for module in (
         correlation_signature,
+        alignment_costs,
         learned_curves,
+        planes,
+        pam,
+        robust_curves,
+        hyperparameters,
+        theory,
         matching_methods,
         onset,
         width,

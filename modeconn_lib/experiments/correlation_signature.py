@@ -3,28 +3,30 @@
 Setting  ->  plan  ->  runner  ->  Study  ->  Fig. 1 of Tatro et al. 2020, claims
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.parameters import Setting
+from modeconn_lib.experiments import curve_profiles, pam_tasks, tasks
+from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_study, run_study, verdict
+from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
 CHAPTER = "11_correlation_signature"
-KINDS = ("unaligned", "aligned")
+PROFILES = curve_profiles.PROFILES
+KINDS = ("unaligned", "pam_unaligned", "pam_aligned", "aligned")
 WHEN = ("before", "after")
 
 
 def plan(setting: Setting) -> dict[str, Task]:
-    """Return the chapter's tasks by name, ``kind/pair/variant``.
+    """Return a subject's tasks by name, ``kind/pair/variant``.
 
     Names: ``endpoint/0/A``, ``alignment/0``, ``curve/0/aligned``, ``units/0/aligned/curve/0``
-    (the midpoint of pair 0's aligned curve against the path's end at t = 0).
+    (the midpoint of pair 0's aligned curve against the path's end at t = 0). The kinds of PAM are
+    there where the profile has a recipe for its permutations.
     """
     out: dict[str, Task] = {}
     for pair in range(setting.pairs):
@@ -38,31 +40,40 @@ def plan(setting: Setting) -> dict[str, Task]:
                     out[f"units/{pair}/{kind}/{shape}/{end}"] = tasks.units(
                         setting, pair, aligned=aligned, learned=learned, end=end
                     )
+            if setting.numbers.permutation:
+                out[f"curve/{pair}/pam_{kind}"] = pam_tasks.pam(setting, pair, aligned=aligned)
+                for end in (0, 1):
+                    out[f"units/{pair}/pam_{kind}/curve/{end}"] = pam_tasks.units(
+                        setting, pair, aligned=aligned, end=end
+                    )
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> Study:
-    """Return the chapter's records, computing what the store lacks (raises as `runner.run`)."""
-    return run_study(CHAPTER, plan, setting, store, options)
+def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
+    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
+    subjects = settings(setting.data, setting.wanted, PROFILES)
+    return run_studies(CHAPTER, plan, subjects, store, options)
 
 
-def recorded(setting: Setting, store: Store) -> Study | None:
-    """Return the best study that is wholly recorded, or None."""
-    return recorded_study(CHAPTER, plan, setting, store)
+def recorded(setting: Setting, store: Store) -> dict[str, Study]:
+    """Return every subject that is wholly recorded, at its best profile."""
+    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
 
 
 def signatures(study: Study) -> dict[str, dict[str, list[Summary]]]:
     """Return the correlation signatures: what is compared → before, after → one value a layer.
 
     Compared with network A on test images: ``endpoints`` (network B), and the midpoint of each
-    path, ``<kind> line`` and ``<kind> curve``, averaged over both ends of a path first, then over
-    pairs. "After" is after matching the second network's units to the first's.
+    path that was compared, ``<kind> line`` and ``<kind> curve``, averaged over both ends of a path
+    first, then over pairs. "After" is after matching the second network's units to the first's.
     """
     pairs = range(study.config["pairs"])
     ends = [study[f"alignment/{pair}"].series for pair in pairs]
     out = {"endpoints": {when: _over_pairs([s[f"test_{when}"] for s in ends]) for when in WHEN}}
     for kind in KINDS:
         for shape in ("line", "curve"):
+            if f"units/0/{kind}/{shape}/0" not in study.records:
+                continue
             found = {
                 when: [
                     _mean_of(
@@ -121,23 +132,24 @@ def claims(study: Study) -> list[Claim]:
     ]
 
 
-def scorecard(study: Study, recorded: Study | None) -> list[dict[str, str]]:
-    """Return the chapter's row of the book's scorecard."""
+def scorecard(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> list[dict[str, str]]:
+    """Return the chapter's rows of the book's scorecard: one for each subject."""
 
     def cell(of: Study | None) -> str:
         if of is None:
-            return "not run"
+            return "–"
         found = means(of)["endpoints"]
         return f"{found['before']:.2f} to {found['after']:.2f} (n = {of.config['pairs']})"
 
     return [
         {
-            "claim": "Fig. 1a: mean correlation of corresponding units, before to after",
+            "claim": f"Fig. 1a, {subject}: mean correlation of units, before to after",
             "paper": "rises in every layer (figure only)",
-            "recorded": cell(recorded),
-            "build": cell(study),
-            "verdict": verdict(claims(recorded or study)),
+            "recorded": cell(study) if recorded else "not run",
+            "build": cell(built.get(subject)),
+            "verdict": verdict(claims(study)),
         }
+        for subject, study in (recorded or built).items()
     ]
 
 

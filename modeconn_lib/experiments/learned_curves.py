@@ -1,32 +1,37 @@
-"""Chapter 13: learned curves between networks, unaligned and aligned.
+"""Chapter 13: learned curves between networks, unaligned, aligned, and with PAM's permutations.
 
-Setting  ->  plan  ->  runner  ->  Study  ->  rows of Tables 1 and 2, claims
+Setting  ->  plan  ->  runner  ->  a Study for each subject  ->  Tables 1 and 2, claims
 
-Reproduces Tatro et al. 2020, Tables 1 and 2, Fig. 3 (right, bottom left) and Fig. 6.
+Reproduces Tatro et al. 2020, Tables 1 and 2, Fig. 3 (right, bottom left) and Fig. 6. What the
+paper prints is set beside the records in `published_curves`.
 """
+
+from collections.abc import Mapping
 
 import pandas as pd
 
-from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.parameters import Setting
+from modeconn_lib.experiments import curve_profiles, pam_tasks, published_curves, tasks
+from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_study, run_study, verdict
+from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.reference import published
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
 CHAPTER = "13_learned_curves"
-KINDS = ("unaligned", "aligned")
+PROFILES = curve_profiles.PROFILES
+KINDS = ("unaligned", "pam_unaligned", "pam_aligned", "aligned")
+PAM = "pam_"
 
 
 def plan(setting: Setting) -> dict[str, Task]:
-    """Return the chapter's tasks by name, ``kind/pair/variant``.
+    """Return a subject's tasks by name, ``kind/pair/variant``.
 
     Names: ``endpoint/0/A``, ``alignment/0``, ``curve/0/aligned``, ``along/0/aligned/curve``,
-    ``along/0/unaligned/line``.
+    ``along/0/unaligned/line``. The kinds of PAM are there where the profile has a recipe for
+    its permutations.
     """
     out: dict[str, Task] = {}
     for pair in range(setting.pairs):
@@ -39,17 +44,36 @@ def plan(setting: Setting) -> dict[str, Task]:
                 out[f"along/{pair}/{kind}/{shape}"] = tasks.along(
                     setting, pair, aligned=aligned, learned=learned
                 )
+            if setting.numbers.permutation:
+                found, path = (f"{step}/{pair}/{PAM}{kind}" for step in ("curve", "along"))
+                out[found] = pam_tasks.pam(setting, pair, aligned=aligned)
+                out[f"{path}/curve"] = pam_tasks.along(setting, pair, aligned=aligned)
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> Study:
-    """Return the chapter's records, computing what the store lacks (raises as `runner.run`)."""
-    return run_study(CHAPTER, plan, setting, store, options)
+def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
+    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
+    subjects = settings(setting.data, setting.wanted, PROFILES)
+    return run_studies(CHAPTER, plan, subjects, store, options)
 
 
-def recorded(setting: Setting, store: Store) -> Study | None:
-    """Return the best study that is wholly recorded, or None."""
-    return recorded_study(CHAPTER, plan, setting, store)
+def recorded(setting: Setting, store: Store) -> dict[str, Study]:
+    """Return every subject that is wholly recorded, at its best profile."""
+    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+
+
+def beside(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> tuple[Study, Study | None]:
+    """Return this build's first study, and the recorded one that the page sets beside it.
+
+    That of the same subject where there is one, or else the first.
+    """
+    subject, study = next(iter(built.items()))
+    return study, recorded.get(subject) or next(iter(recorded.values()), None)
+
+
+def kinds(study: Study) -> list[str]:
+    """Return the kinds of curves that were learned, in the order of `KINDS`."""
+    return [kind for kind in KINDS if f"curve/0/{kind}" in study.records]
 
 
 def summaries(study: Study) -> dict[str, Summary]:
@@ -57,10 +81,11 @@ def summaries(study: Study) -> dict[str, Summary]:
 
     Names: ``endpoint accuracy``; ``<kind> curve average``, ``… average uniform``, ``… minimum``,
     ``… train loss`` (penalty included, mean of the last epoch), ``<kind> line midpoint``,
-    ``<kind> line barrier`` (test loss), ``<kind> curve barrier``.
+    ``<kind> line barrier`` (test loss), ``<kind> curve barrier``. No straight line is measured
+    with PAM's permutations.
     """
     out = {"endpoint accuracy": _percent(study, "endpoint/", "test_accuracy")}
-    for kind in KINDS:
+    for kind in kinds(study):
         curve, line = (_suffix(study, f"{kind}/{shape}") for shape in ("curve", "line"))
         for name, scalar in (
             ("average", "average_accuracy_arc"),
@@ -70,8 +95,10 @@ def summaries(study: Study) -> dict[str, Summary]:
             out[f"{kind} curve {name}"] = summarise(100 * r.number(scalar) for r in curve)
         learned = [r for name, r in study.select("curve/").items() if name.endswith(f"/{kind}")]
         out[f"{kind} curve train loss"] = summarise(r.number("train_loss") for r in learned)
-        out[f"{kind} line midpoint"] = summarise(100 * r.number("midpoint_accuracy") for r in line)
-        out[f"{kind} line barrier"] = summarise(r.number("barrier_test") for r in line)
+        if line:
+            middle = [100 * record.number("midpoint_accuracy") for record in line]
+            out[f"{kind} line midpoint"] = summarise(middle)
+            out[f"{kind} line barrier"] = summarise(r.number("barrier_test") for r in line)
         out[f"{kind} curve barrier"] = summarise(r.number("barrier_test") for r in curve)
     return out
 
@@ -79,14 +106,15 @@ def summaries(study: Study) -> dict[str, Summary]:
 def claims(study: Study) -> list[Claim]:
     """Return what the page says of the records, and whether it is so."""
     s = summaries(study)
-    minimum = [s[f"{kind} curve minimum"].mean for kind in KINDS]
-    average = [s[f"{kind} curve average"].mean for kind in KINDS]
-    loss = [s[f"{kind} curve train loss"].mean for kind in KINDS]
-    middle = [s[f"{kind} line midpoint"].mean for kind in KINDS]
+    both = ("unaligned", "aligned")
+    minimum = [s[f"{kind} curve minimum"].mean for kind in both]
+    average = [s[f"{kind} curve average"].mean for kind in both]
+    loss = [s[f"{kind} curve train loss"].mean for kind in both]
+    middle = [s[f"{kind} line midpoint"].mean for kind in both]
     return [
         Claim(
-            "aligned, the straight line's midpoint is at least 30 points more accurate",
-            middle[1] - middle[0] >= 30,
+            "aligned, the straight line's midpoint is at least twice as accurate",
+            middle[1] >= 2 * middle[0],
             f"{middle[0]:.1f} % to {middle[1]:.1f} %",
         ),
         Claim(
@@ -107,84 +135,59 @@ def claims(study: Study) -> list[Claim]:
     ]
 
 
-TABLE_1 = (
-    ("endpoint accuracy", "endpoint", "average"),
-    ("unaligned curve average", "unaligned", "average"),
-    ("unaligned curve minimum", "unaligned", "minimum"),
-    ("aligned curve average", "aligned", "average"),
-    ("aligned curve minimum", "aligned", "minimum"),
-)
-
-
-def paper(dataset: str, architecture: str) -> dict[str, str]:
-    """Return Tables 1 and 2 of the paper for a data set and network, ``mean ± std``, by name.
-
-    Empty where the paper has no such cell.
-    """
-    here = {"dataset": dataset, "model": architecture}
-    first = {(r["curve"], r["statistic"]): r for r in _matching("neuron_alignment_table1", here)}
-    second = {r["curve"]: r for r in _matching("neuron_alignment_table2", here)}
-    out = {
-        name: f"{first[key]['accuracy_percent']} ± {first[key]['std']}"
-        for name, *parts in TABLE_1
-        if (key := (parts[0], parts[1])) in first
-    }
-    for kind in KINDS:
-        if kind in second:
-            row = second[kind]
-            out[f"{kind} curve train loss"] = f"{row['train_loss']} ± {row['std']}"
-    return out
-
-
 def table(study: Study, recorded: Study | None) -> pd.DataFrame:
     """Return Tables 1 and 2: the paper, the recorded study, this build, one row for each number."""
-    said, now = _said(recorded or study), summaries(study)
-    then = summaries(recorded) if recorded else {}
+    said = published_curves.texts((recorded or study).config)
+    now, then = summaries(study), summaries(recorded) if recorded else {}
     rows = []
-    for name, summary in now.items():
+    for name in dict.fromkeys([*then, *now]):
         digits = 3 if "loss" in name or "barrier" in name else 1
         rows.append(
             {
-                "": name,
+                "": readable(name),
                 "paper": said.get(name, "–"),
                 "recorded": then[name].text(digits) if name in then else "–",
-                "this build": summary.text(digits),
+                "this build": now[name].text(digits) if name in now else "–",
             }
         )
     return pd.DataFrame(rows)
 
 
-def scorecard(study: Study, recorded: Study | None) -> list[dict[str, str]]:
-    """Return the chapter's rows of the book's scorecard."""
-    said = _said(recorded or study)
-
-    def cell(of: Study | None, kind: str) -> str:
-        if of is None:
-            return "not run"
-        s = summaries(of)
-        average, minimum = s[f"{kind} curve average"], s[f"{kind} curve minimum"]
-        return f"{average.text()} / {minimum.text()} (n = {average.n})"
-
-    return [
-        {
-            "claim": f"Table 1, {kind} curve: average / minimum accuracy, %",
-            "paper": f"{said[f'{kind} curve average']} / {said[f'{kind} curve minimum']}"
-            if f"{kind} curve average" in said
-            else "–",
-            "recorded": cell(recorded, kind),
-            "build": cell(study, kind),
-            "verdict": verdict(claims(recorded or study)),
-        }
-        for kind in KINDS
-    ]
-
-
-def _said(study: Study) -> dict[str, str]:
-    return paper(study.config["dataset"], study.config["architecture"])
+def scorecard(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> list[dict[str, str]]:
+    """Return the chapter's rows of the book's scorecard: each subject's kinds of curves."""
+    rows = []
+    for subject, study in (recorded or built).items():
+        said, s = published_curves.texts(study.config), summaries(study)
+        for kind in kinds(study):
+            average, minimum = (f"{kind} curve {what}" for what in ("average", "minimum"))
+            cell = f"{s[average].text()} / {s[minimum].text()} (n = {s[average].n})"
+            here = subject in built
+            now = summaries(built[subject]) if here else {}
+            rows.append(
+                {
+                    "claim": f"Table 1, {subject}, {WORDS[kind]} curve: average / minimum, %",
+                    "paper": f"{said[average]} / {said[minimum]}" if average in said else "–",
+                    "recorded": cell if recorded else "not run",
+                    "build": f"{now[average].text()} / {now[minimum].text()}"
+                    if average in now
+                    else "–",
+                    "verdict": verdict(claims(study)),
+                }
+            )
+    return rows
 
 
-def _matching(name: str, wanted: dict[str, str]) -> list[dict[str, str]]:
-    return [row for row in published(name) if wanted.items() <= row.items()]
+def readable(name: str) -> str:
+    """Return the name of a number as a page says it."""
+    return name.replace(PAM, "PAM ")
+
+
+WORDS = {
+    "unaligned": "unaligned",
+    "pam_unaligned": "PAM unaligned",
+    "pam_aligned": "PAM aligned",
+    "aligned": "aligned",
+}
 
 
 def _suffix(study: Study, suffix: str) -> list[Record]:

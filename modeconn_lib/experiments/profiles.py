@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from modeconn_lib.core.errors import Refusal
+from modeconn_lib.training.attacks import Attack
 from modeconn_lib.training.fit import Recipe
 
 
@@ -57,6 +58,17 @@ class Profile:
         Of the training images, what each network sees, in chapters that merge many.
     subject
         What the subject is called where its network and data set do not tell it from another.
+    permutation
+        How the relaxed permutations are trained, in chapters with proximal alternating
+        minimisation.
+    candidates
+        Permutations drawn there from the relaxed ones.
+    attack
+        What training and evaluation defend against, in chapters with robust networks.
+    resolution
+        Points along each side of a plane, in chapters that draw some.
+    rates, batch_sizes
+        Learning rates and batch sizes of the curves, in the chapter that compares some.
     variant
         Instead of `subject`, words put behind network and data set, whatever these are; in them
         ``{models}`` stands for the networks merged at once.
@@ -84,12 +96,28 @@ class Profile:
     models: int = 0
     rounds: int = 100
     share: float = 1.0
+    permutation: Recipe | None = None
+    candidates: int = 32
+    attack: Attack | None = None
+    resolution: int = 0
+    rates: tuple[float, ...] = ()
+    batch_sizes: tuple[int, ...] = ()
     subject: str = ""
     variant: str = ""
 
 
 Profiles = Mapping[str, tuple[Profile, ...]]  # of a chapter: by name, one for each subject
 
+
+# The relaxed permutations of proximal alternating minimisation: plain SGD at half the curve's rate.
+PERMUTATION = Recipe(
+    epochs=1,
+    learning_rate=0.05,
+    schedule="constant",
+    momentum=0.0,
+    nesterov=False,
+    weight_decay=0.0,
+)
 
 SMOKE = Profile(
     dataset="fashion_mnist_small",
@@ -107,6 +135,8 @@ SMOKE = Profile(
     measure_examples=128,
     points=3,
     claims=False,
+    permutation=PERMUTATION,
+    candidates=2,
 )
 QUICK = replace(
     SMOKE,
@@ -120,6 +150,8 @@ QUICK = replace(
     measure_examples=2_000,
     points=11,
     claims=True,
+    permutation=None,
+    candidates=8,
 )
 STANDARD = replace(
     QUICK,
@@ -133,6 +165,9 @@ STANDARD = replace(
     statistics_examples=5_000,
     measure_examples=2_500,
     points=17,
+    # Large steps for few of them: rate times epochs is the published 0.05 x 20.
+    permutation=replace(PERMUTATION, epochs=4, learning_rate=0.25),
+    candidates=32,
 )
 PAPER = replace(
     STANDARD,
@@ -142,6 +177,7 @@ PAPER = replace(
     statistics_examples=50_000,
     measure_examples=50_000,
     points=65,
+    permutation=replace(PERMUTATION, epochs=20, schedule="step"),
 )
 
 PROFILES = {"smoke": SMOKE, "quick": QUICK, "standard": STANDARD, "paper": PAPER}

@@ -18,6 +18,7 @@ SCHEDULES = {
     "one_cycle": "one cycle",
     "step": "halved every 20 epochs",
     "constant": "constant",
+    "garipov": "constant to half, then linear to 1 % at 90 %",
     "warmup_1": "cosine after 1 epoch of warm-up",
     "warmup_5": "cosine after 5 epochs of warm-up",
 }
@@ -27,6 +28,10 @@ AUGMENTATIONS = {
     "scaled": "none",
     "shift_flip": "shift, flip",
     "neuron_alignment": "rotation, shift, flip",
+    "neuron_alignment_tiny": "flip, shift, affine, colour",
+    "shift_flip_raw": "shift, flip; not normalised",
+    "neuron_alignment_raw": "rotation, shift, flip; not normalised",
+    "neuron_alignment_tiny_raw": "flip, shift, affine, colour; not normalised",
     "git_rebasin": "zoom, flip, rotation",
 }
 
@@ -87,6 +92,11 @@ def _of_estimator(config: Mapping[str, Any]) -> str:
     return f"{config['estimator_batch_size']:,}" if config["estimator"] else NOTHING
 
 
+def _on_planes(config: Mapping[str, Any]) -> str:
+    """Return how many test images a point of a plane is measured on."""
+    return f"{min(config['measure_examples'], config['test_examples']):,}"
+
+
 BATCHNORM = "images for batch-norm statistics"
 PROTOCOL: dict[str, Read] = {
     "data set": lambda c: c.get("dataset_title") or dataset(c["dataset"]).title,
@@ -100,6 +110,8 @@ PROTOCOL: dict[str, Read] = {
     "training of networks": _recipe("endpoint"),
     "epochs kept": _epochs,
     "training of curves": _recipe("curve"),
+    "training of permutations": _recipe("permutation"),
+    "permutations drawn": lambda c: str(c["candidates"]) if c["permutation"] else NOTHING,
     "penalty of curves": lambda c: f"{c['penalty']:g}" if c["curve"] else NOTHING,
     "images to match units on": _number("align_examples"),
     "random orders of weight matching": _number("orders"),
@@ -110,15 +122,21 @@ PROTOCOL: dict[str, Read] = {
     "images for the training loss": _number("measure_examples"),
     "test images": _number("test_examples"),
     "points on a path": _number("points"),
+    "points along each side of a plane": lambda c: str(c["resolution"] or NOTHING),
+    "test images at every point of a plane": _on_planes,
 }
 # The steps that depend on a row; on a row that is not here, all do.
 _STEPS: dict[str, frozenset[str]] = {
     "networks merged": frozenset({"merger"}),
     "of these, seen by each network": frozenset({"merger"}),
     "epochs kept": frozenset({"snapshots"}),
-    "training of curves": frozenset({"curve"}),
-    "penalty of curves": frozenset({"curve"}),
-    "images to match units on": frozenset({"alignment", "units"}),
+    "training of curves": frozenset({"curve", "pam", "robust_curve"}),
+    "penalty of curves": frozenset({"curve", "pam", "robust_curve"}),
+    "training of permutations": frozenset({"pam"}),
+    "permutations drawn": frozenset({"pam"}),
+    "images to match units on": frozenset(
+        {"alignment", "units", "bounds", "constrained", "subsets"}
+    ),
     "random orders of weight matching": frozenset({"weights", "onset"}),
     "training of the estimator": frozenset({"estimator"}),
     "batch size of the estimator": frozenset({"estimator"}),
@@ -126,5 +144,9 @@ _STEPS: dict[str, frozenset[str]] = {
     "images for the training loss": frozenset(
         {"along", "onset", "ensemble", "calibration", "merger", "estimator", "steepest"}
     ),
-    "points on a path": frozenset({"along", "onset", "ensemble"}),
+    "points on a path": frozenset(
+        {"along", "onset", "ensemble", "plane", "bounds", "tightness", "robust_along"}
+    ),
+    "points along each side of a plane": frozenset({"plane"}),
+    "test images at every point of a plane": frozenset({"plane"}),
 }

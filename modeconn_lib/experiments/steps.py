@@ -28,12 +28,17 @@ from modeconn_lib.evaluation.along_path import (
     uniform_average,
 )
 from modeconn_lib.experiments import (
+    cost_steps,
     counterexample_steps,
     coverage_steps,
     matching_steps,
     merging_steps,
+    pam_steps,
+    plane_steps,
+    robust_steps,
     steepest_steps,
     symmetries_steps,
+    theory_steps,
 )
 from modeconn_lib.experiments.work import EXAMPLE, Outcome, Step, Work
 from modeconn_lib.paths.curves import Curve, bezier, midpoint, segment
@@ -47,7 +52,7 @@ from modeconn_lib.training.objectives import TrainNetwork
 def train_endpoint(work: Work) -> Outcome:
     """Train one network; its weights and batch-norm statistics are the tensors."""
     module, start = work.fresh_network(work.config["seed"])
-    objective = TrainNetwork(module, start, work.machine)
+    objective = TrainNetwork(module, start, work.machine, work.loss())
     history = work.fit(objective)
     params = objective.network.params()
     images = work.in_order("test", work.config["test_examples"])
@@ -92,7 +97,7 @@ def learn_curve(work: Work) -> Outcome:
     a, b, _ = _inputs(work)
     module = work.network()
     start = bezier(a, midpoint(a, b), b)
-    objective = LearnCurve(module, start, work.machine, work.config["penalty"])
+    objective = LearnCurve(module, start, work.machine, work.config["penalty"], work.loss())
     history = work.fit(objective)
     point = objective.result().points[1]
     return Outcome(
@@ -168,9 +173,13 @@ def _match(
 def _inputs(work: Work) -> tuple[Params, Params, Params | None]:
     """Return both ends, the second aligned where the task says so, and the inner point if any.
 
-    The inputs are, in this order: network A, network B, the alignment, the curve.
+    The inputs are, in this order: network A, network B, the alignment, the curve; or A, B, and
+    what proximal alternating minimisation found.
     """
     a, b, *rest = (work.tensors(record) for record in work.records)
+    if work.config.get("pam"):
+        permutations, inner = pam_steps.parts(rest.pop())
+        return a, permute(b, work.trace().spec, permutations), inner
     if work.config["aligned"]:
         b = permute(b, work.trace().spec, rest.pop(0))
     return a, b, rest.pop(0) if rest else None
@@ -189,6 +198,11 @@ STEPS: dict[str, Step] = {
     **symmetries_steps.STEPS,
     **steepest_steps.STEPS,
     **coverage_steps.STEPS,
+    **cost_steps.STEPS,
+    **plane_steps.STEPS,
+    **pam_steps.STEPS,
+    **robust_steps.STEPS,
+    **theory_steps.STEPS,
     "endpoint": train_endpoint,
     "alignment": align,
     "curve": learn_curve,

@@ -52,6 +52,7 @@ def numbers(
     caption: str,
     name: str,
     extra: Mapping[str, Sequence[str]] | None = None,
+    decimals: int | None = None,
 ) -> Markdown:
     """Return the summaries of every study as a numbered table: one column for each.
 
@@ -59,12 +60,14 @@ def numbers(
     ----------
     extra
         Columns put before the studies', such as the paper's: title to cells, by row.
+    decimals
+        Digits after the point; by default `pages.digits` says how many.
     """
     found = [of(study) for study in shown.values()]
     names = list(dict.fromkeys(name for summaries in found for name in summaries))
     rows = []
     for i, what in enumerate(names):
-        digits = pages.digits(what)
+        digits = decimals or pages.digits(what)
         before = [cells[i] for cells in (extra or {}).values()]
         cells = [s[what].text(digits) if what in s else NOTHING for s in found]
         rows.append([what, *before, *cells])

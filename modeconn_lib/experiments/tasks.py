@@ -15,6 +15,7 @@ from modeconn_lib.core.seeds import derive
 from modeconn_lib.datasets.images import fingerprint
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
+from modeconn_lib.permutation.sites import Stage
 
 VERSIONS = {
     "endpoint": 1,
@@ -34,6 +35,18 @@ VERSIONS = {
     "recovery": 1,
     "steepest": 1,
     "coverage": 1,
+    "constrained": 1,
+    "costs": 1,
+    "subsets": 1,
+    "plane": 1,
+    "pam": 1,
+    "robust_endpoint": 1,
+    "robust_curve": 1,
+    "robust_along": 1,
+    "robust_check": 1,
+    "bounds": 1,
+    "tightness": 1,
+    "monotone": 1,
 }
 
 
@@ -47,22 +60,41 @@ def endpoint(setting: Setting, pair: int, side: int) -> Task:
     return task(setting, "endpoint", {**config, "recipe": recipe, "seed": seed}, (), label, cost)
 
 
-def alignment(setting: Setting, pair: int) -> Task:
-    """Return the matching of B's units to A's by correlation of post-activations."""
+def alignment(
+    setting: Setting, pair: int, *, similarity: str = "correlation", stage: Stage = "post"
+) -> Task:
+    """Return the matching of B's units to A's, by correlation of post-activations or otherwise.
+
+    Parameters
+    ----------
+    similarity
+        A name of `alignment.activations.SIMILARITIES`.
+    """
     numbers = setting.numbers
     config = {
         **measuring(setting),
         "align_examples": numbers.align_examples,
-        "similarity": "correlation",
-        "stage": "post",
+        "similarity": similarity,
+        "stage": stage,
     }
-    label = f"alignment of pair {pair + 1}"
+    usual = (similarity, stage) == ("correlation", "post")
+    label = f"alignment of pair {pair + 1}{'' if usual else f' by {similarity}, {stage}'}"
     cost = numbers.align_examples + numbers.test_examples
     return task(setting, "alignment", config, ends(setting, pair), label, cost)
 
 
-def curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
-    """Return the learning of a Bezier curve; both kinds see the same batches and t."""
+def curve(
+    setting: Setting, pair: int, *, aligned: bool, matched: Task | None = None, words: str = ""
+) -> Task:
+    """Return the learning of a Bezier curve; all kinds of it see the same batches and t.
+
+    Parameters
+    ----------
+    matched
+        What B is permuted by, where the curve is aligned; by default `alignment`.
+    words
+        What sort of aligned curve it is, for the label.
+    """
     numbers, config = setting.numbers, training(setting)
     assert numbers.curve is not None  # as every profile of a chapter with curves says
     config |= {
@@ -72,14 +104,31 @@ def curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
         "aligned": aligned,
         "seed": derive(setting.seed, "curve", pair),
     }
-    inputs = (*ends(setting, pair), *((alignment(setting, pair),) if aligned else ()))
-    label = f"{_kind(aligned)} curve of pair {pair + 1}"
+    inputs = _ends_as_matched(setting, pair, aligned, matched)
+    label = f"{words or _kind(aligned)} curve of pair {pair + 1}"
     cost = numbers.curve.epochs * numbers.train_examples
     return task(setting, "curve", config, inputs, label, cost)
 
 
-def along(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> Task:
-    """Return the measuring of a path: the learned curve, or else the straight line."""
+def along(
+    setting: Setting,
+    pair: int,
+    *,
+    aligned: bool,
+    learned: bool,
+    matched: Task | None = None,
+    words: str = "",
+    by: Task | None = None,
+) -> Task:
+    """Return the measuring of a path: the learned curve, or else the straight line.
+
+    Parameters
+    ----------
+    matched, words
+        As for `curve`.
+    by
+        What learned the curve; by default `curve`.
+    """
     numbers = setting.numbers
     config = {
         **measuring(setting),
@@ -88,10 +137,13 @@ def along(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> Task:
         "measure_examples": numbers.measure_examples,
         "statistics_examples": numbers.statistics_examples,
     }
-    label = f"along the {_kind(aligned)} {'curve' if learned else 'line'} of pair {pair + 1}"
+    shape = "curve" if learned else "line"
+    label = f"along the {words or _kind(aligned)} {shape} of pair {pair + 1}"
     passes = numbers.measure_examples + numbers.statistics_examples + numbers.test_examples
     cost = numbers.points * passes // 3
-    inputs = _path_inputs(setting, pair, aligned=aligned, learned=learned)
+    inputs = _ends_as_matched(setting, pair, aligned, matched)
+    if learned:
+        inputs += (by or curve(setting, pair, aligned=aligned, matched=matched, words=words),)
     return task(setting, "along", config, inputs, label, cost)
 
 
@@ -107,7 +159,8 @@ def units(setting: Setting, pair: int, *, aligned: bool, learned: bool, end: int
     }
     label = f"units midway on the {_kind(aligned)} {'curve' if learned else 'line'}"
     cost = numbers.align_examples + numbers.test_examples + numbers.statistics_examples
-    inputs = _path_inputs(setting, pair, aligned=aligned, learned=learned)
+    inputs = _ends_as_matched(setting, pair, aligned, None)
+    inputs += (curve(setting, pair, aligned=aligned),) if learned else ()
     return task(setting, "units", config, inputs, f"{label} of pair {pair + 1}", cost)
 
 
@@ -116,12 +169,12 @@ def ends(setting: Setting, pair: int) -> tuple[Task, Task]:
     return endpoint(setting, pair, 0), endpoint(setting, pair, 1)
 
 
-def _path_inputs(setting: Setting, pair: int, *, aligned: bool, learned: bool) -> tuple[Task, ...]:
-    return (
-        *ends(setting, pair),
-        *((alignment(setting, pair),) if aligned else ()),
-        *((curve(setting, pair, aligned=aligned),) if learned else ()),
-    )
+def _ends_as_matched(
+    setting: Setting, pair: int, aligned: bool, matched: Task | None
+) -> tuple[Task, ...]:
+    """Return the tasks of A, of B and, for an aligned path, of B's permutation."""
+    assert aligned or matched is None  # what B is permuted by makes it aligned
+    return (*ends(setting, pair), *((matched or alignment(setting, pair),) if aligned else ()))
 
 
 def training(setting: Setting) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.trace import Traced, trace
 from modeconn_lib.results.record import Record
 from modeconn_lib.training.fit import History, Recipe, fit, silent
-from modeconn_lib.training.objectives import Objective
+from modeconn_lib.training.objectives import Loss, Objective, cross_entropy, with_auxiliary
 
 EVALUATION_BATCH = 500  # images: many enough for a batch to be normalised by steady statistics
 
@@ -130,6 +130,11 @@ class Work:
             progress=self.progress,
             after_epoch=after_epoch,
         )
+
+    def loss(self) -> Loss:
+        """Return what networks of the task's architecture are trained to minimise."""
+        weight = architecture(self.config["architecture"]).auxiliary
+        return with_auxiliary(weight) if weight else cross_entropy
 
     def here(self, params: Params) -> Params:
         """Return the network on the machine's device."""

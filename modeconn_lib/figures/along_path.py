@@ -63,7 +63,7 @@ def draw(axes: Axes, study: Study, quantity: str, shapes: Sequence[str], letter:
         along_t(axes, letter)
         axes.set_ylabel(words)
         for shape in shapes:
-            for name in methods(study):
+            for name in methods(study, shape):
                 drawn = {"color": method(name).colour, "linestyle": DASHES[shape]}
                 records = paths(study, name, shape)
                 t = records[0].series["t"]
@@ -85,6 +85,7 @@ def paths(study: Study, name: str, shape: str) -> list[Record]:
     return found
 
 
-def methods(study: Study) -> list[str]:
-    """Return the methods whose paths were measured, in the study's order."""
-    return list(dict.fromkeys(key.split("/")[2] for key in study.select("along/")))
+def methods(study: Study, shape: str = "") -> list[str]:
+    """Return the methods whose paths (of one shape) were measured, in the study's order."""
+    names = [key.split("/")[2:] for key in study.select("along/")]
+    return list(dict.fromkeys(name for name, of in names if shape in ("", of)))

@@ -23,7 +23,7 @@ def explore(study: Study) -> go.Figure:
     """
     figure = go.Figure()
     for shape, dash in (("curve", "solid"), ("line", "dash")):
-        for name in methods(study):
+        for name in methods(study, shape):
             for pair, record in enumerate(paths(study, name, shape), 1):
                 words = f"{SHAPES[shape]}, {method(name).words}"
                 figure.add_scatter(

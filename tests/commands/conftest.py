@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from modeconn_lib import __main__ as command
+from modeconn_lib.experiments import curve_profiles
 from modeconn_lib.experiments.profiles import PROFILES
 from modeconn_lib.results import provenance, store
 from tests.experiments.tiny import TINY
@@ -25,6 +26,7 @@ def folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("modeconn_lib.datasets.sources.SYSTEM", tmp_path / "system")
     monkeypatch.setitem(PROFILES, "tiny", TINY)
+    monkeypatch.setitem(curve_profiles.PROFILES, "tiny", (TINY,))
     return tmp_path / "store"
 
 

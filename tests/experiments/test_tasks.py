@@ -11,7 +11,7 @@ from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.profiles import PROFILES
 from modeconn_lib.experiments.steps import STEPS
 
-ALL = {"endpoint", "alignment", "curve", "along", "units"}
+ALL = {"endpoint", "alignment", "curve", "along", "units", "pam"}
 
 
 def plan(wanted):
@@ -62,7 +62,7 @@ def test_recipes_change_what_they_train(tiny):
     ends = plan(with_numbers(tiny, endpoint=replace(tiny.numbers.endpoint, learning_rate=0.05)))
     curves = plan(with_numbers(tiny, curve=replace(tiny.numbers.curve, learning_rate=0.05)))
     assert changed(before, ends) == ALL
-    assert changed(before, curves) == {"curve"}
+    assert changed(before, curves) == {"curve", "pam"}
     assert unchanged(before, curves) == {"endpoint", "alignment"}
 
 
@@ -112,8 +112,8 @@ def test_chapters_share_the_tasks_that_are_the_same(tiny):
     one, other = correlation_signature.plan(tiny), learned_curves.plan(tiny)
     common = {t.key for t in in_order(one.values())} & {t.key for t in in_order(other.values())}
     shared = {t.step for t in in_order(one.values()) if t.key in common}
-    assert shared == {"endpoint", "alignment", "curve"}
-    assert len(common) == 5
+    assert shared == {"endpoint", "alignment", "curve", "pam"}
+    assert len(common) == 7
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -29,10 +29,12 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from modeconn_lib.__main__ import main
+from modeconn_lib.experiments import curve_profiles
 from modeconn_lib.experiments.profiles import PROFILES
 from tests.experiments.tiny import TINY
 
 PROFILES["tiny"] = TINY
+curve_profiles.PROFILES["tiny"] = (TINY,)
 {before}
 sys.argv = ["modeconn", *sys.argv[1:]]
 main()

@@ -154,3 +154,17 @@ def test_the_interactive_figure_has_nothing_behind_it():
 def test_a_picture_says_what_it_shows_and_of_what(picture):
     assert re.search(r"unaligned(, | and )aligned\)?: a study$", picture.alt)
     assert picture._repr_html_().count("<svg style=") == len(picture.panels)
+
+
+def test_a_method_whose_line_nobody_measured_is_drawn_along_its_curve_alone():
+    one = study()
+    key = "along/{}/aligned/curve"
+    more = {f"along/{pair}/pam_aligned/curve": one[key.format(pair)] for pair in range(2)}
+    with_pam = Study(one.name, one.profile, one.config, {**one.records, **more})
+    assert methods(with_pam) == ["unaligned", "aligned", "pam_aligned"]
+    assert methods(with_pam, "line") == ["unaligned", "aligned"]
+    lines = along_path({"a": with_pam}, "test_loss", shapes=("line",)).panels[0]
+    both = along_path({"a": with_pam}, "test_loss", shapes=("line", "curve")).panels[0]
+    words = [axes.get_legend_handles_labels()[1] for axes in (lines, both)]
+    assert [sum("PAM" in word for word in of) for of in words] == [0, 1]
+    assert len(explore(with_pam).data) == len(explore(one).data) + 2

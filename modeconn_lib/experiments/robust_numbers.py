@@ -1,0 +1,129 @@
+"""The numbers of the chapter on robust curves, read from its records.
+
+Study  ->  summaries, better, highest, checks  ->  the page's tables and claims
+
+There are two of everything along a curve: with batch-norm statistics of clean images, and with
+those of attacked ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from modeconn_lib.results.record import Record
+from modeconn_lib.results.study import Study
+from modeconn_lib.results.summary import Summary, summarise
+
+KINDS = ("unaligned", "aligned")
+
+
+def summaries(study: Study) -> dict[str, Summary]:
+    """Return every number of the page by name, over pairs: those of either kind of statistics.
+
+    Accuracies are in percent, gains in points of percent, losses in nats. Names end in ``clean
+    statistics`` or ``attacked statistics``: ``endpoint accuracy, …`` and ``endpoint robust
+    accuracy, …`` (both ends), and for each kind of curve ``<kind> midpoint accuracy, …``,
+    ``… minimum accuracy``, ``… midpoint gain`` (over the mean of the ends), each also with
+    ``robust`` before its last word, and ``<kind> barrier, …``, ``<kind> robust barrier, …``.
+    """
+    return with_clean(study) | with_attacked(study)
+
+
+def with_clean(study: Study) -> dict[str, Summary]:
+    """Return the numbers with batch-norm statistics of clean images, as `summaries`."""
+    return with_statistics(study, "clean")
+
+
+def with_attacked(study: Study) -> dict[str, Summary]:
+    """Return the numbers with batch-norm statistics of attacked images, as `summaries`."""
+    return with_statistics(study, "attacked")
+
+
+def with_statistics(study: Study, statistics: str) -> dict[str, Summary]:
+    """Return the numbers with one kind of statistics, as `summaries`."""
+    out: dict[str, Summary] = {}
+    for what in ("accuracy", "robust accuracy"):
+        ends = [fmean(_ends(v)) for v in _along(study, KINDS[0], statistics, what)]
+        out[f"endpoint {what}"] = summarise(100 * value for value in ends)
+    for kind in KINDS:
+        for robust in ("", "robust "):
+            found = _along(study, kind, statistics, f"{robust}accuracy")
+            middles = [values[len(values) // 2] for values in found]
+            gains = [m - fmean(_ends(v)) for m, v in zip(middles, found, strict=True)]
+            out[f"{kind} midpoint {robust}accuracy"] = summarise(100 * m for m in middles)
+            out[f"{kind} midpoint {robust}gain"] = summarise(100 * gain for gain in gains)
+            out[f"{kind} minimum {robust}accuracy"] = summarise(100 * min(v) for v in found)
+        for what in ("barrier", "robust barrier"):
+            scalar = f"{statistics} {what.replace(' ', '_')}"
+            out[f"{kind} {what}"] = summarise(r.number(scalar) for r in _curves(study, kind))
+    return {f"{name}, {statistics} statistics": summary for name, summary in out.items()}
+
+
+def better(study: Study, kind: str, statistics: str) -> list[bool]:
+    """Return for each pair whether one network between the ends beats both at both tasks."""
+    clean, robust = (
+        _along(study, kind, statistics, what) for what in ("accuracy", "robust accuracy")
+    )
+    return [
+        any(a > max(_ends(c)) and b > max(_ends(r)) for a, b in zip(c, r, strict=True))
+        for c, r in zip(clean, robust, strict=True)
+    ]
+
+
+def highest(study: Study, kind: str, statistics: str) -> list[list[float]]:
+    """Return by how much the best network between the ends is above both: by task, by pair."""
+    return [
+        [max(v[1:-1]) - max(_ends(v)) for v in _along(study, kind, statistics, what)]
+        for what in ("accuracy", "robust accuracy")
+    ]
+
+
+CHECK_COLUMNS = (
+    "study",
+    "network",
+    "no attack",
+    "our attack",
+    "APGD, cross-entropy",
+    "then APGD, logits",
+    "then square",
+    "fooled by ours alone",
+)
+
+
+def checks(shown: Mapping[str, Study]) -> list[list[str]]:
+    """Return the check by others' attacks as a table's rows: means over pairs, in percent."""
+    rows = []
+    for title, study in shown.items():
+        for where, kind, i in (
+            ("A", "unaligned", 0),
+            ("half-way, unaligned", "unaligned", 1),
+            ("half-way, aligned", "aligned", 0),
+            ("B", "unaligned", 2),
+        ):
+            found = [r for n, r in study.select("check/").items() if n.endswith(f"/{kind}")]
+            cells = [
+                f"{100 * fmean(record.series[name][i] for record in found):.1f}"
+                for name in ("clean", "own", "apgd_ce", "apgd_dlr", "square", "own alone")
+            ]
+            rows.append([title, where, *cells])
+    return rows
+
+
+def _curves(study: Study, kind: str) -> list[Record]:
+    """Return the measured curves of one kind, one for each pair."""
+    along = study.select("along/").items()
+    return [record for name, record in along if name.endswith(f"/{kind}/curve")]
+
+
+def _along(study: Study, kind: str, statistics: str, what: str) -> list[list[float]]:
+    """Return one series along the curves of one kind, for each pair."""
+    name = f"{statistics} {what.replace(' ', '_')}"
+    return [list(record.series[name]) for record in _curves(study, kind)]
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return values[0], values[-1]
+
+
+def checked(study: Study, name: str) -> list[float]:
+    """Return a share of images over every network that was checked."""
+    return [share for r in study.select("check/").values() for share in r.series[name]]
