@@ -3,21 +3,14 @@ r"""The assignment of least cost whose second cost stays within a budget (Tatro 
 post, pre (units, units), budget  ->  multiplier  ->  nearby permutations  ->  ConstrainedMatch
 
 With a second cost the assignment problem is NP-hard in general: it is the resource-constrained
-assignment problem [1]_, which already two units in each of many blocks make as hard as a
-knapsack. So there is no fast method that is exact on every input. Here the Lagrangian dual is
-solved exactly; it gives a lower bound, and where that is not reached, permutations are listed
-from the bound upwards [2]_ until the best one is proven, or until the effort allowed is spent.
-The result says by how much it can be off at most: `ConstrainedMatch.gap`.
+assignment problem (Aggarwal, Computers & Operations Research 12(1), 1985), which already two
+units in each of many blocks make as hard as a knapsack (Garey & Johnson 1979, problem MP9). So
+there is no fast method that is exact on every input. Here the Lagrangian dual is solved exactly;
+it gives a lower bound, and where that is not reached, permutations are listed from the bound
+upwards (Murty, Operations Research 16(3), 1968) until the best one is proven, or until the effort
+allowed is spent. The result says by how much it can be off at most: `ConstrainedMatch.gap`.
 
 Nothing here knows about networks or layers; `constrained_activations` does.
-
-References
-----------
-.. [1] Garey & Johnson, Computers and Intractability, 1979, problem MP9 (knapsack); Aggarwal,
-   "A Lagrangean-relaxation method for the constrained assignment problem", Computers &
-   Operations Research 12(1), 1985.
-.. [2] Murty, "An algorithm for ranking all the assignments in order of increasing cost",
-   Operations Research 16(3), 1968.
 """
 
 import heapq

@@ -2,13 +2,13 @@
 
 studies  ->  planes  ->  Picture
 
-Reads the records ``plane/<pair>/<through>`` of a study. Lengths are true: a panel is as the plane
-is in weight space, right angles and all.
+Reads the records ``plane/<pair>/<through>`` of a study. Lengths are true, a panel is as the plane
+is in weight space, right angles and all; only a very flat one is stretched, and says so.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from math import ceil, log
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
 LEAST = 1e-3  # nats: losses below are drawn as this one, for a logarithm has to end somewhere
+FLATTEST = 0.25  # height over width of a panel
 BANDS = 16  # colours of a panel, or a few less where accuracies are rounded
 WORDS = {
     "networks": "plane of A, B and πB",
@@ -118,7 +119,8 @@ def _draw(axes: Axes, record: Record, quantity: str, colours: _Colours) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None  # `panel` made one
     shape = (y[-1] - y[0]) / (x[-1] - x[0])
-    figure.set_figheight(min(3.4, 1.3 + 2.4 * shape))  # titles and words, and the plane itself
+    stretch = max(1, ceil(FLATTEST / shape))  # a curve that hardly bends spans a flat plane
+    figure.set_figheight(min(3.4, 1.3 + 2.4 * shape * stretch))  # titles, words, and the plane
     with look():
         filled = axes.contourf(
             x,
@@ -141,12 +143,12 @@ def _draw(axes: Axes, record: Record, quantity: str, colours: _Colours) -> None:
             for path in SHAPES:
                 _path(axes, record, kind, path)
         _networks(axes, record)
-        axes.set_aspect("equal")
+        axes.set_aspect(stretch)
         axes.grid(visible=False)
         axes.set_xlim(x[0], x[-1])
         axes.set_ylim(y[0], y[-1])
         axes.set_xlabel(f"length from A towards {record.series['networks'][1]}")
-        axes.set_ylabel("at right angles")
+        axes.set_ylabel("at right angles" + (f", drawn {stretch} × as long" if stretch > 1 else ""))
 
 
 def _path(axes: Axes, record: Record, kind: str, shape: str) -> None:

@@ -27,6 +27,11 @@ OutputLoss = Callable[[Tensor, Tensor], Tensor]  # of outputs and labels, the me
 _ROUNDING = 1e-12
 
 
+def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy in nats."""
+    return nn.functional.cross_entropy(logits, labels)
+
+
 @dataclass(frozen=True)
 class Problem:
     r"""A pair of networks, and what the curve between them is to be good at.
@@ -57,7 +62,7 @@ class Problem:
     images: Tensor
     labels: Tensor
     points: int = 5
-    loss: OutputLoss = nn.functional.cross_entropy
+    loss: OutputLoss = mean_cross_entropy
     loss_constant: float = 2**0.5
 
     @cached_property

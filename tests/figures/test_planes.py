@@ -1,6 +1,7 @@
 """Maps of planes show what the records say: heights, places, paths, and lengths as they are."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,16 @@ def test_lengths_are_true():
     assert axes.get_xlim() == pytest.approx((-0.5, 10.5))
     assert axes.get_ylim() == pytest.approx((-0.8, 12))
     assert axes.get_aspect() == 1
+
+
+def test_a_flat_plane_is_stretched_and_says_so():
+    one = study()
+    record = one["plane/0/networks"]
+    flat = replace(record, scalars={**record.scalars, "height": 0.1})
+    found = Study(one.name, one.profile, one.config, {"plane/0/networks": flat})
+    (axes,) = planes({"here": found}, "test_loss").panels
+    assert axes.get_aspect() == 18  # 0.16 is the height of the grid, 11 its width
+    assert axes.get_ylabel() == "at right angles, drawn 18 × as long"
 
 
 def test_the_three_networks_are_marked_and_named():
