@@ -93,7 +93,7 @@ def estimate(work: Work) -> Outcome:
 def train_snapshots(work: Work) -> Outcome:
     """Train one network and keep it after each of the task's epochs, 0 being the fresh one."""
     module, start = work.fresh_network(work.config["seed"])
-    objective = TrainNetwork(module, start, work.machine)
+    objective = TrainNetwork(module, start, work.machine, work.loss())
     wanted = work.config["epochs"]
     if 0 in wanted:
         _keep(work, 0, start)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.core.seeds import generator
+from modeconn_lib.core.seeds import derive, generator
 from modeconn_lib.training import checkpoint
 from modeconn_lib.training.checkpoint import Position
 from modeconn_lib.training.objectives import Objective, Step
@@ -145,6 +145,7 @@ def silent(count: int) -> None:
     """Report nothing."""
 
 
+@torch.random.fork_rng(devices=[])  # the caller's random numbers go on as they would have
 def fit(
     objective: Objective,
     batches: Batches,
@@ -206,6 +207,7 @@ def fit(
             optimiser.param_groups[0]["lr"] = recipe.learning_rate * rate
             images, labels = batches(position.epoch, step)
             random = generator(seed, "step", position.epoch, step)
+            torch.manual_seed(derive(seed, "layers", position.epoch, step))  # dropout's
             totals.add(objective.gradient(images, labels, random), len(labels))
             optimiser.step()
             if constrained is not None:
