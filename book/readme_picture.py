@@ -10,7 +10,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from modeconn_lib.experiments import learned_curves, pages
+from modeconn_lib.experiments import pages
+from modeconn_lib.experiments.neuron_alignment import learned_curves
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.figures.along_path import draw, methods
 from modeconn_lib.figures.style import SHAPES, look, method

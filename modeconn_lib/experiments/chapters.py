@@ -7,24 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.experiments import (
-    alignment_costs,
-    any_network,
-    correlation_signature,
+from modeconn_lib.experiments.beyond import any_network
+from modeconn_lib.experiments.git_rebasin import (
     counterexample,
     failure_modes,
-    hyperparameters,
-    learned_curves,
     matching_methods,
     merging_many,
     onset,
+    split_data,
+    symmetries,
+    width,
+)
+from modeconn_lib.experiments.neuron_alignment import (
+    alignment_costs,
+    correlation_signature,
+    hyperparameters,
+    learned_curves,
     pam,
     planes,
     robust_curves,
-    split_data,
-    symmetries,
     theory,
-    width,
 )
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task

@@ -27,17 +27,19 @@ from modeconn_lib.evaluation.along_path import (
     measure_path,
     uniform_average,
 )
-from modeconn_lib.experiments import (
-    cost_steps,
+from modeconn_lib.experiments.beyond import coverage_steps
+from modeconn_lib.experiments.git_rebasin import (
     counterexample_steps,
-    coverage_steps,
     matching_steps,
     merging_steps,
+    steepest_steps,
+    symmetries_steps,
+)
+from modeconn_lib.experiments.neuron_alignment import (
+    cost_steps,
     pam_steps,
     plane_steps,
     robust_steps,
-    steepest_steps,
-    symmetries_steps,
     theory_steps,
 )
 from modeconn_lib.experiments.work import EXAMPLE, Outcome, Step, Work

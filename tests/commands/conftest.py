@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from modeconn_lib import __main__ as command
-from modeconn_lib.experiments import curve_profiles
+from modeconn_lib.experiments.neuron_alignment import curve_profiles
 from modeconn_lib.experiments.profiles import PROFILES
 from modeconn_lib.results import provenance, store
 from tests.experiments.tiny import TINY

@@ -4,7 +4,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from modeconn_lib.experiments import merging_many, merging_profiles, onset, subject_pages
+from modeconn_lib.experiments import subject_pages
+from modeconn_lib.experiments.git_rebasin import merging_many, merging_profiles, onset
 from modeconn_lib.experiments.pages import protocol
 from modeconn_lib.experiments.profiles import PROFILES, SMOKE
 from modeconn_lib.experiments.protocols import NOTHING, PROTOCOL, plays_a_part

@@ -9,7 +9,8 @@ import torch
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.datasets import sources
 from modeconn_lib.datasets.images import MissingData
-from modeconn_lib.experiments import learned_curves, runner, tasks
+from modeconn_lib.experiments import runner, tasks
+from modeconn_lib.experiments.neuron_alignment import learned_curves
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run, run_one

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from modeconn_lib.experiments import correlation_signature, learned_curves, tasks
+from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.chapters import CHAPTERS, chapter
+from modeconn_lib.experiments.neuron_alignment import correlation_signature, learned_curves
 from modeconn_lib.experiments.parameters import parameters, setting, settings
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.profiles import PROFILES

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from modeconn_lib.experiments import learned_curves
+from modeconn_lib.experiments.neuron_alignment import learned_curves
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.profiles import PROFILES

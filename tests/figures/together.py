@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from modeconn_lib.experiments.merging_many import FEW, SHARE
-from modeconn_lib.experiments.merging_profiles import TINY_MLP
-from modeconn_lib.experiments.split_data import NETWORKS
+from modeconn_lib.experiments.git_rebasin.merging_many import FEW, SHARE
+from modeconn_lib.experiments.git_rebasin.merging_profiles import TINY_MLP
+from modeconn_lib.experiments.git_rebasin.split_data import NETWORKS
 from modeconn_lib.results.study import Study
 from tests.figures.records import record
 

@@ -1,0 +1,1 @@
+"""The chapters beyond the papers: plans, steps, numbers and claims."""

@@ -1,0 +1,244 @@
+"""Chapter 15: permutations learned on the curve's own loss, by proximal alternating minimisation.
+
+Setting  ->  plan  ->  runner  ->  a Study for each subject  ->  rows of Tables 1 and 2, App. E
+
+Reproduces the PAM rows of Tatro et al. 2020, Tables 1 and 2, and what appendices E.1, E.2 and
+E.4 say of the method. The curves without it are those of `learned_curves`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from statistics import fmean
+
+import torch
+
+from modeconn_lib.core.seeds import generator
+from modeconn_lib.experiments.neuron_alignment import (
+    curve_profiles,
+    learned_curves,
+    published_curves,
+)
+from modeconn_lib.experiments.neuron_alignment.learned_curves import kinds
+from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.plan import Task
+from modeconn_lib.experiments.profiles import PERMUTATION, QUICK, SMOKE, STANDARD, Profiles
+from modeconn_lib.experiments.protocols import NOTHING
+from modeconn_lib.experiments.runner import Options
+from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
+from modeconn_lib.paths.doubly_stochastic import ROUNDS, summing_to_one
+from modeconn_lib.results.record import Record
+from modeconn_lib.results.store import Store
+from modeconn_lib.results.study import Study
+from modeconn_lib.results.summary import Summary, summarise
+
+CHAPTER = "15_pam"
+# A permutation learned from where B is, and from the alignment: each beside its start.
+STARTS = {"pam_unaligned": "unaligned", "pam_aligned": "aligned"}
+WORDS = {"pam_unaligned": "from the order B has", "pam_aligned": "from the alignment"}
+NEAR = 0.5  # points of accuracy that count as near
+
+PROFILES: Profiles = {
+    "smoke": (SMOKE,),
+    # Few steps, so large ones; at twice this rate the relaxed loss rises.
+    "quick": (
+        replace(QUICK, pairs=1, permutation=replace(PERMUTATION, epochs=2, learning_rate=0.5)),
+    ),
+    "standard": (STANDARD, curve_profiles.STANDARD_CIFAR100),
+    # The paper has no such curves of GoogLeNet.
+    "paper": tuple(p for p in curve_profiles.PROFILES["paper"] if p.architecture != "googlenet"),
+}
+
+
+def plan(setting: Setting) -> dict[str, Task]:
+    """Return a subject's tasks by name, as `learned_curves.plan`, without straight lines."""
+    every = learned_curves.plan(setting)
+    return {name: task for name, task in every.items() if not name.endswith("/line")}
+
+
+def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
+    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
+    subjects = settings(setting.data, setting.wanted, PROFILES)
+    return run_studies(CHAPTER, plan, subjects, store, options)
+
+
+def recorded(setting: Setting, store: Store) -> dict[str, Study]:
+    """Return every subject that is wholly recorded, at its best profile."""
+    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+
+
+def found(study: Study, kind: str) -> list[Record]:
+    """Return what PAM found of one of `STARTS`, one record for each pair."""
+    return [r for name, r in study.select("curve/").items() if name.endswith(f"/{kind}")]
+
+
+def summaries(study: Study) -> dict[str, Summary]:
+    """Return every number of the page by name, over pairs.
+
+    Names: those of `learned_curves.summaries` that are of a network or a curve, and of each kind
+    of `STARTS`: ``<kind> units moved`` and ``mass kept`` (percent), ``loss before`` and ``loss
+    after`` choosing, ``loss of the projection``, and ``minutes`` of relaxing and choosing.
+    """
+    out = learned_curves.summaries(study)
+    for kind in STARTS:
+        records = found(study, kind)
+        readings: dict[str, Callable[[Record], float]] = {
+            "units moved": lambda r: 100 * r.number("moved"),
+            "mass kept": lambda r: 100 * fmean(r.series["kept"]),
+            "loss before": lambda r: r.number("loss_before"),
+            "loss after": lambda r: r.number("loss_after"),
+            "loss of the projection": lambda r: r.series["candidate_losses"][1],
+            "minutes": lambda r: (r.number("relaxing_seconds") + r.number("choosing_seconds")) / 60,
+        }
+        for name, read in readings.items():
+            out[f"{kind} {name}"] = summarise(read(record) for record in records)
+    return out
+
+
+def spoken(study: Study) -> dict[str, Summary]:
+    """Return `summaries` by names to be read: ``PAM unaligned curve average`` and so on."""
+    return {name.replace("pam_", "PAM "): summary for name, summary in summaries(study).items()}
+
+
+def claims(study: Study) -> list[Claim]:
+    """Return what the page says of the records; all but the first is what the paper says."""
+    s = summaries(study)
+    average, minimum, loss = (
+        {kind: s[f"{kind} curve {what}"].mean for kind in kinds(study)}
+        for what in ("average", "minimum", "train loss")
+    )
+    every = [record for kind in STARTS for record in found(study, kind)]
+    risen = sum(r.number("loss_after") > r.number("loss_before") for r in every)
+    moved = {kind: s[f"{kind} units moved"].mean for kind in STARTS}
+    begun = [flag for r in every for flag in r.series["begins_nearest"]]
+    beaten = sum(_best_sample(r) < r.series["candidate_losses"][1] for r in every)
+    return [
+        Claim(
+            "choosing a permutation never raises the loss along the curve",
+            risen == 0,
+            f"risen in {risen} of {len(every)} runs",
+        ),
+        _paper(
+            "PAM from the order B has is better than an unaligned curve, on average, at its worst "
+            "and in training loss",
+            average["pam_unaligned"] > average["unaligned"]
+            and minimum["pam_unaligned"] > minimum["unaligned"]
+            and loss["pam_unaligned"] < loss["unaligned"],
+            _three(average, minimum, loss, "pam_unaligned", "unaligned"),
+        ),
+        _paper(
+            "PAM from the order B has does not reach the aligned curve, on average or at its worst",
+            average["pam_unaligned"] < average["aligned"]
+            and minimum["pam_unaligned"] < minimum["aligned"],
+            _three(average, minimum, loss, "pam_unaligned", "aligned"),
+        ),
+        _paper(
+            f"PAM from the alignment stays within {NEAR} points of the aligned curve: the "
+            f"alignment is nearly a local optimum",
+            abs(average["pam_aligned"] - average["aligned"]) <= NEAR
+            and abs(minimum["pam_aligned"] - minimum["aligned"]) <= NEAR,
+            _three(average, minimum, loss, "pam_aligned", "aligned"),
+        ),
+        _paper(
+            "from the alignment, PAM moves fewer units than from the order B has",
+            moved["pam_aligned"] < moved["pam_unaligned"],
+            f"{moved['pam_aligned']:.1f} % against {moved['pam_unaligned']:.1f} % of all units",
+        ),
+        _paper(
+            "of the permutations drawn, some have a smaller loss than the projection",
+            beaten > 0,
+            f"in {beaten} of {len(every)} runs",
+        ),
+        _paper(
+            "every mixture begins with the permutation nearest to its matrix",
+            all(begun),
+            f"{sum(begun)} of {len(begun)} matrices",
+        ),
+    ]
+
+
+def scorecard(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> list[dict[str, str]]:
+    """Return the chapter's rows of the book's scorecard: what PAM adds to each start."""
+    return [
+        {
+            "claim": f"Table 1, {subject}: PAM {WORDS[kind]} less the {start} curve, "
+            f"average / minimum, points",
+            "paper": _gains(published_curves.values(study.config), kind, start),
+            "recorded": _gain(study, kind, start) if recorded else "not run",
+            "build": _gain(built[subject], kind, start) if subject in built else NOTHING,
+            "verdict": verdict(claims(study)),
+        }
+        for subject, study in (recorded or built).items()
+        for kind, start in STARTS.items()
+    ]
+
+
+def words(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> dict[str, str]:
+    """Return the most negative entry that the rounds of projection left in any run, by study."""
+    out = {}
+    for who, studies in (("build", built), ("recorded", recorded)):
+        left = [
+            r.number("lowest") for one in studies.values() for k in STARTS for r in found(one, k)
+        ]
+        out[f"{who} most negative entry"] = f"{min(left):.1e}" if left else NOTHING
+    return out
+
+
+ROUNDS_COLUMNS = ("rounds", "smallest entry left", "largest departure of a sum from 1")
+
+
+def rounds(units: int = 64, spread: float = 0.01) -> list[list[str]]:
+    """Return what alternating projections leave of one random step from the identity, in rows.
+
+    Parameters
+    ----------
+    spread
+        Standard deviation of the step's entries.
+    """
+    step = torch.randn(units, units, generator=generator(0, "step"), dtype=torch.float64)
+    matrix, rows = torch.eye(units, dtype=torch.float64) + spread * step, []
+    for k in range(2 * ROUNDS + 1):
+        if k in (0, 1, 2, 5, 10, ROUNDS, 2 * ROUNDS):
+            sums = torch.stack([matrix.sum(0), matrix.sum(1)])
+            rows.append(
+                [str(k), f"{float(matrix.min()):.1e}", f"{float((sums - 1).abs().max()):.0e}"]
+            )
+        matrix = summing_to_one(matrix.relu())
+    return rows
+
+
+def _best_sample(record: Record) -> float:
+    """Return the smallest loss of those that were drawn."""
+    return min(record.series["candidate_losses"][2:], default=float("inf"))
+
+
+def _paper(text: str, holds: bool, numbers: str) -> Claim:
+    """Return a sentence of the paper: shown and counted, not insisted on."""
+    return Claim(text, holds, numbers, insisted=False)
+
+
+def _three(
+    average: Mapping[str, float],
+    minimum: Mapping[str, float],
+    loss: Mapping[str, float],
+    kind: str,
+    start: str,
+) -> str:
+    """Return the three numbers of a curve against those of another."""
+    return (
+        f"average {average[kind]:.2f} against {average[start]:.2f} %, minimum {minimum[kind]:.2f} "
+        f"against {minimum[start]:.2f} %, training loss {loss[kind]:.3f} against "
+        f"{loss[start]:.3f} nats"
+    )
+
+
+def _gain(study: Study, kind: str, start: str) -> str:
+    return _gains({name: (s.mean, 0.0) for name, s in summaries(study).items()}, kind, start)
+
+
+def _gains(values: Mapping[str, tuple[float, float]], kind: str, start: str) -> str:
+    """Return how much better one kind of curve is than another, on average and at its worst."""
+    names = [f"curve {what}" for what in ("average", "minimum")]
+    if any(f"{one} {name}" not in values for one in (kind, start) for name in names):
+        return NOTHING
+    gains = [values[f"{kind} {name}"][0] - values[f"{start} {name}"][0] for name in names]
+    return " / ".join(f"{gain:+.1f}" for gain in gains)

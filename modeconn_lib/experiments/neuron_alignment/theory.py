@@ -1,0 +1,103 @@
+"""Chapter 18: the bounds behind alignment, on trained networks and on networks written down.
+
+Setting  ->  plan  ->  runner  ->  a Study for each subject  ->  bounds, examples, descent, claims
+
+About Tatro et al. 2020, theorem 3.1 (appendices C.1 and C.2) and theorem E.3. The paper proves them
+and computes none of it: there is no published number to compare with.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.evaluation.chains import layer_names
+from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.git_rebasin import matching_tasks
+from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
+from modeconn_lib.experiments.neuron_alignment import theory_tasks
+from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.plan import Task
+from modeconn_lib.experiments.profiles import Profiles
+from modeconn_lib.experiments.runner import Options
+from modeconn_lib.experiments.studies import recorded_studies, run_studies
+from modeconn_lib.models.registry import ARCHITECTURES, architecture
+from modeconn_lib.results.store import Store
+from modeconn_lib.results.study import Study
+
+CHAPTER = "18_theory"
+PROFILES: Profiles = {
+    "smoke": (replace(scale.TINY_MLP, rounds=1),),
+    "quick": (replace(scale.SMALL_MLP, align_examples=1_000, points=11, rounds=10),),
+    "standard": (replace(scale.STANDARD_MNIST_MLP, align_examples=2_000, points=21, rounds=30),),
+    "paper": (replace(scale.MNIST_MLP, align_examples=10_000, points=65, rounds=100),),
+}
+
+
+def plan(setting: Setting) -> dict[str, Task]:
+    """Return a subject's tasks by name.
+
+    Names: ``endpoint/0/A``, ``matching/0/weights``, ``bounds/0``; ``endpoint/small/A`` and
+    ``descent``; ``written``.
+
+    Raises
+    ------
+    Refusal
+        If the network is not a chain of linear layers and ReLUs.
+    """
+    refuse_others(setting.architecture)
+    out: dict[str, Task] = {}
+    for pair in range(setting.pairs):
+        a, b = tasks.ends(setting, pair)
+        out |= {f"endpoint/{pair}/A": a, f"endpoint/{pair}/B": b}
+        out[f"matching/{pair}/weights"] = matching_tasks.weights(setting, a, b, pair)
+        out[f"bounds/{pair}"] = theory_tasks.bounds(setting, pair)
+    a, b = theory_tasks.descent_ends(setting)
+    out |= {"endpoint/small/A": a, "endpoint/small/B": b}
+    out |= {"descent": theory_tasks.monotone(setting), "written": theory_tasks.tightness(setting)}
+    return out
+
+
+def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
+    """Return each subject's records, computing what the store lacks.
+
+    Raises as `plan` and `runner.run`.
+    """
+    subjects = settings(setting.data, setting.wanted, PROFILES)
+    return run_studies(CHAPTER, plan, subjects, store, options)
+
+
+def recorded(setting: Setting, store: Store) -> dict[str, Study]:
+    """Return every subject that is wholly recorded, at its best profile."""
+    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+
+
+@cache
+def refuse_others(name: str) -> None:
+    """Refuse a network that the theory is not about; nothing is allocated for it.
+
+    Raises
+    ------
+    Refusal
+        Naming the first part that is out of place, and the networks that will do.
+    """
+    reason = _why_not(name)
+    if reason:
+        known = ", ".join(one for one in ARCHITECTURES if not _why_not(one))
+        raise Refusal(
+            f"chapter {CHAPTER} is about chains of linear layers and ReLUs; architecture {name!r} "
+            f"is none: {reason}; known: {known}"
+        )
+
+
+@cache
+def _why_not(name: str) -> str:
+    """Return why an architecture is not a chain; empty if it is one."""
+    with torch.device("meta"):
+        module = architecture(name).build((1, 28, 28), 10)
+    try:
+        layer_names(module)
+    except ValueError as error:
+        return str(error)
+    return ""
