@@ -96,13 +96,20 @@ def table(
 
 def listing(values: Mapping[str, str], names: Iterable[str], caption: str, name: str) -> Markdown:
     """Return the named numbers of `texts` as a numbered table: recorded, this build."""
-    rows = [[what, values[f"recorded {what}"], values[f"build {what}"]] for what in names]
+    rows = [[readable(what), values[f"recorded {what}"], values[f"build {what}"]] for what in names]
     return table(["", "recorded", "this build"], rows, caption, name)
 
 
-def protocol(study: Study, recorded: Study | None, name: str) -> Markdown:
+def readable(name: str) -> str:
+    """Return the name of a number as a page says it: ``PAM unaligned``, not ``pam_unaligned``."""
+    return name.replace("pam_", "PAM ").replace("l2_", "L2 ").replace("_", " ")
+
+
+def protocol(
+    study: Study, recorded: Study | None, name: str, paper: Profile = PROFILES["paper"]
+) -> Markdown:
     """Return what the paper, the recorded study and this build spent, as a numbered table."""
-    ways = [asdict(PROFILES["paper"]), recorded and recorded.config, study.config]
+    ways = [asdict(paper), recorded and recorded.config, study.config]
     shown = [one for one in (recorded, study) if one]
     rows = []
     for what, read in PROTOCOL.items():

@@ -28,6 +28,8 @@ class Profile:
         Images used for training and for test loss and accuracy (the first ones of each split).
     batch_size
         Of endpoint and curve training.
+    endpoint_batch_size
+        Of endpoint training, where it is another; 0 if not.
     augmentation
         A name of `datasets.AUGMENTATIONS`.
     endpoint
@@ -96,6 +98,7 @@ class Profile:
     models: int = 0
     rounds: int = 100
     share: float = 1.0
+    endpoint_batch_size: int = 0
     permutation: Recipe | None = None
     candidates: int = 32
     attack: Attack | None = None

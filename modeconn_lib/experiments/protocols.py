@@ -88,6 +88,12 @@ def _seen(config: Mapping[str, Any]) -> str:
     return f"{round(config['share'] * config['train_examples']):,}"
 
 
+def _batch_size(config: Mapping[str, Any]) -> str:
+    """Return the batch size; of curves and of networks, where they differ."""
+    other = config["endpoint_batch_size"]
+    return f"{config['batch_size']:,}" + (f"; of networks {other}" if other else "")
+
+
 def _of_estimator(config: Mapping[str, Any]) -> str:
     return f"{config['estimator_batch_size']:,}" if config["estimator"] else NOTHING
 
@@ -106,7 +112,7 @@ PROTOCOL: dict[str, Read] = {
     "training images": _number("train_examples"),
     "of these, seen by each network": _seen,
     "augmentation": lambda c: AUGMENTATIONS.get(c["augmentation"], str(c["augmentation"])),
-    "batch size": _number("batch_size"),
+    "batch size": _batch_size,
     "training of networks": _recipe("endpoint"),
     "epochs kept": _epochs,
     "training of curves": _recipe("curve"),

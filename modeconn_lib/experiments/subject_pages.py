@@ -70,7 +70,7 @@ def numbers(
         digits = decimals or pages.digits(what)
         before = [cells[i] for cells in (extra or {}).values()]
         cells = [s[what].text(digits) if what in s else NOTHING for s in found]
-        rows.append([what, *before, *cells])
+        rows.append([pages.readable(what), *before, *cells])
     return table(["", *(extra or {}), *shown], rows, caption, name)
 
 

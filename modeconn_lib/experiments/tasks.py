@@ -53,6 +53,7 @@ VERSIONS = {
 def endpoint(setting: Setting, pair: int, side: int) -> Task:
     """Return the training of network `side` (0 or 1) of a pair."""
     numbers, config = setting.numbers, training(setting)
+    config["batch_size"] = numbers.endpoint_batch_size or numbers.batch_size
     seed = derive(setting.seed, "endpoint", 2 * pair + side)
     label = f"network {'AB'[side]} of pair {pair + 1}"
     cost = numbers.endpoint.epochs * numbers.train_examples
@@ -104,8 +105,9 @@ def curve(
         "aligned": aligned,
         "seed": derive(setting.seed, "curve", pair),
     }
-    inputs = _ends_as_matched(setting, pair, aligned, matched)
-    label = f"{words or _kind(aligned)} curve of pair {pair + 1}"
+    assert aligned or matched is None  # what B is permuted by makes it aligned
+    inputs = as_matched(ends(setting, pair), matched or alignment(setting, pair), aligned)
+    label = f"{words or kind(aligned)} curve of pair {pair + 1}"
     cost = numbers.curve.epochs * numbers.train_examples
     return task(setting, "curve", config, inputs, label, cost)
 
@@ -138,10 +140,11 @@ def along(
         "statistics_examples": numbers.statistics_examples,
     }
     shape = "curve" if learned else "line"
-    label = f"along the {words or _kind(aligned)} {shape} of pair {pair + 1}"
+    label = f"along the {words or kind(aligned)} {shape} of pair {pair + 1}"
     passes = numbers.measure_examples + numbers.statistics_examples + numbers.test_examples
     cost = numbers.points * passes // 3
-    inputs = _ends_as_matched(setting, pair, aligned, matched)
+    assert aligned or matched is None  # as for `curve`
+    inputs = as_matched(ends(setting, pair), matched or alignment(setting, pair), aligned)
     if learned:
         inputs += (by or curve(setting, pair, aligned=aligned, matched=matched, words=words),)
     return task(setting, "along", config, inputs, label, cost)
@@ -157,9 +160,9 @@ def units(setting: Setting, pair: int, *, aligned: bool, learned: bool, end: int
         "align_examples": numbers.align_examples,
         "statistics_examples": numbers.statistics_examples,
     }
-    label = f"units midway on the {_kind(aligned)} {'curve' if learned else 'line'}"
+    label = f"units midway on the {kind(aligned)} {'curve' if learned else 'line'}"
     cost = numbers.align_examples + numbers.test_examples + numbers.statistics_examples
-    inputs = _ends_as_matched(setting, pair, aligned, None)
+    inputs = as_matched(ends(setting, pair), alignment(setting, pair), aligned)
     inputs += (curve(setting, pair, aligned=aligned),) if learned else ()
     return task(setting, "units", config, inputs, f"{label} of pair {pair + 1}", cost)
 
@@ -169,12 +172,9 @@ def ends(setting: Setting, pair: int) -> tuple[Task, Task]:
     return endpoint(setting, pair, 0), endpoint(setting, pair, 1)
 
 
-def _ends_as_matched(
-    setting: Setting, pair: int, aligned: bool, matched: Task | None
-) -> tuple[Task, ...]:
-    """Return the tasks of A, of B and, for an aligned path, of B's permutation."""
-    assert aligned or matched is None  # what B is permuted by makes it aligned
-    return (*ends(setting, pair), *((matched or alignment(setting, pair),) if aligned else ()))
+def as_matched(both: tuple[Task, Task], matched: Task, aligned: bool) -> tuple[Task, ...]:
+    """Return the tasks of A, of B and, for an aligned path, of what B is permuted by."""
+    return (*both, matched) if aligned else both
 
 
 def training(setting: Setting) -> dict[str, Any]:
@@ -198,7 +198,8 @@ def measuring(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _kind(aligned: bool) -> str:
+def kind(aligned: bool) -> str:
+    """Return what labels call a path to B's twin, or to B as it is."""
     return "aligned" if aligned else "unaligned"
 
 

@@ -76,8 +76,8 @@ class Method:
 METHODS: dict[str, Method] = {
     "unaligned": Method("unaligned", "#d55e00"),
     "aligned": Method("aligned", "#009e73"),
-    "pam_unaligned": Method("PAM from unaligned", "#b5568f"),
-    "pam_aligned": Method("PAM from aligned", "#4878d0"),
+    "pam_unaligned": Method("PAM unaligned", "#b5568f"),
+    "pam_aligned": Method("PAM aligned", "#4878d0"),
     "naive": Method("naive", "#d55e00"),
     "activations": Method("activation matching", "#0072b2"),
     "weights": Method("weight matching", "#7c6fd6"),

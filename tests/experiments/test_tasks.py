@@ -11,6 +11,7 @@ from modeconn_lib.experiments.parameters import parameters, setting, settings
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.profiles import PROFILES
 from modeconn_lib.experiments.steps import STEPS
+from tests.experiments.tiny import TINY
 
 ALL = {"endpoint", "alignment", "curve", "along", "units", "pam"}
 
@@ -42,6 +43,8 @@ def with_numbers(wanted, **numbers):
         ({"train_examples": 65}, ALL, set()),
         ({"test_examples": 41}, ALL, set()),
         ({"batch_size": 17}, ALL, set()),
+        ({"endpoint_batch_size": 17}, ALL, set()),
+        ({"endpoint_batch_size": TINY.batch_size}, set(), ALL),
         ({"augmentation": "none"}, ALL, set()),
         ({"align_examples": 33}, {"alignment", "units"}, {"endpoint"}),
         ({"penalty": 1e-3}, {"curve"}, {"endpoint", "alignment"}),

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.neuron_alignment import curve_profiles, pam_tasks
+from modeconn_lib.experiments.neuron_alignment.learned_curves import is_insisted_on
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.runner import Options
@@ -108,27 +109,45 @@ def claims(study: Study) -> list[Claim]:
     rising = [a.mean > b.mean for b, a in zip(by_layer["before"], by_layer["after"], strict=True)]
     unaligned, aligned = m["unaligned curve"], m["aligned curve"]
     gain = {name: m[name]["after"] - m[name]["before"] for name in m}
+    insisted = is_insisted_on(study)
     return [
         Claim(
             "alignment raises the correlation of corresponding units in every layer",
             all(rising),
             f"{sum(rising)} of {len(rising)} layers, "
             f"{m['endpoints']['before']:.2f} to {m['endpoints']['after']:.2f} on average",
+            insisted,
         ),
         Claim(
             "the aligned curve's midpoint is more like its ends than the unaligned one's",
             aligned["before"] > unaligned["before"],
             f"{aligned['before']:.2f} against {unaligned['before']:.2f}",
+            insisted,
         ),
         Claim(
             "aligning the aligned curve's midpoint anew gains less than aligning the endpoints",
             gain["aligned curve"] < gain["endpoints"],
             f"{gain['aligned curve']:.2f} against {gain['endpoints']:.2f}",
+            insisted,
         ),
         Claim(
             "a learned midpoint is more like the ends than the midpoint of the unaligned line",
             unaligned["before"] > m["unaligned line"]["before"],
             f"{unaligned['before']:.2f} against {m['unaligned line']['before']:.2f}",
+            insisted,
+        ),
+        Claim(
+            'the unaligned curve\'s midpoint is "mostly aligned" to its ends: as it is, it has '
+            "more than half of the correlation that matching it anew would give",
+            unaligned["before"] > unaligned["after"] / 2,
+            f"{unaligned['before']:.2f} of {unaligned['after']:.2f}",
+            insisted=False,
+        ),
+        Claim(
+            'on the aligned curve the two are "almost identical": less than 0.05 apart',
+            gain["aligned curve"] < 0.05,
+            f"{aligned['before']:.3f} and {aligned['after']:.3f}",
+            insisted=False,
         ),
     ]
 

@@ -8,14 +8,18 @@ studies            ->  ranking      ->  whether the kinds of curves come in the 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modeconn_lib.datasets.registry import dataset
 from modeconn_lib.experiments.against_paper import best_to_worst, deviations, same_order
+from modeconn_lib.experiments.pages import readable
 from modeconn_lib.experiments.protocols import NOTHING
+from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.reference import published
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
-# Of the paper's data set with 200 classes, 40 are what this book has.
-SAME_PAGE = {"tiny_imagenet_40": "tiny_imagenet"}
+# Of the paper's data set with 200 classes, 40 are what this book has: its cells stand beside the
+# record, so that methods can be ranked, and nothing is subtracted.
+PART_OF = {"tiny_imagenet_40": "tiny_imagenet"}
 STATISTICS = ("curve average", "curve minimum", "curve train loss")
 
 Cell = tuple[float, float]  # mean and standard deviation, as printed
@@ -27,8 +31,8 @@ def values(config: Mapping[str, Any]) -> dict[str, Cell]:
     Names: ``endpoint accuracy``, ``<kind> curve average``, ``<kind> curve minimum`` (percent),
     ``<kind> curve train loss`` (nats). Empty where the paper has no such cell.
     """
-    dataset = SAME_PAGE.get(config["dataset"], config["dataset"])
-    here = {"dataset": dataset, "model": config["architecture"]}
+    images = PART_OF.get(config["dataset"], config["dataset"])
+    here = {"dataset": images, "model": config["architecture"]}
     out: dict[str, Cell] = {}
     for row in _matching("neuron_alignment_table1", here):
         kind, cell = row["curve"], (float(row["accuracy_percent"]), float(row["std"]))
@@ -41,9 +45,11 @@ def values(config: Mapping[str, Any]) -> dict[str, Cell]:
 
 
 def texts(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return `values` as the paper prints them."""
+    """Return `values` as the paper prints them; where its data set is larger, with its classes."""
+    whole = PART_OF.get(config["dataset"])
+    note = f" ({dataset(whole).classes} classes)" if whole else ""
     return {
-        name: f"{mean:.3f} ± {std:.3f}" if "loss" in name else f"{mean:.1f} ± {std:.1f}"
+        name: (f"{mean:.3f} ± {std:.3f}" if "loss" in name else f"{mean:.1f} ± {std:.1f}") + note
         for name, (mean, std) in values(config).items()
     }
 
@@ -66,13 +72,30 @@ def cells(
         said = texts(study.config)
         for name, (mean, std) in values(study.config).items():
             mine = found[subject].get(name)
-            row = [subject, name.replace("pam_", "PAM "), said[name], NOTHING, NOTHING, NOTHING]
+            row = [subject, readable(name), said[name], NOTHING, NOTHING, NOTHING]
             if mine is not None:
                 digits = 3 if "loss" in name else 1
-                off = f"{mine.mean - mean:+.{digits}f}"
-                row[3:] = [mine.text(digits), off, deviations(mine.mean, mean, std)]
+                row[3] = mine.text(digits)
+                if study.config["dataset"] not in PART_OF:
+                    off = f"{mine.mean - mean:+.{digits}f}"
+                    row[4:] = [off, deviations(mine.mean, mean, std)]
             rows.append(row)
     return rows
+
+
+def unrecorded(studies: Mapping[str, Study]) -> list[str]:
+    """Return what the paper has a network on a data set for and the studies have not."""
+    here = {
+        (PART_OF.get(config["dataset"], config["dataset"]), config["architecture"])
+        for config in (study.config for study in studies.values())
+    }
+    rows = published("neuron_alignment_table1")
+    subjects = dict.fromkeys((row["dataset"], row["model"]) for row in rows)
+    return [
+        f"{architecture(network).title} on {dataset(images).title}"
+        for images, network in subjects
+        if (images, network) not in here
+    ]
 
 
 def ranking(
@@ -86,10 +109,13 @@ def ranking(
     for subject, study in studies.items():
         said = values(study.config)
         for what in STATISTICS:
+            digits = 3 if "loss" in what else 1
             names = {kind: f"{kind} {what}" for kind in kinds}
             paper = {words[k]: said[n][0] for k, n in names.items() if n in said}
             mine = {
-                words[k]: found[subject][n].mean for k, n in names.items() if n in found[subject]
+                words[k]: round(found[subject][n].mean, digits)
+                for k, n in names.items()
+                if n in found[subject]
             }
             if paper:
                 agree, of = same_order(paper, mine)

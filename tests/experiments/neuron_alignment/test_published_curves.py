@@ -78,3 +78,27 @@ def test_a_ranking_has_a_row_for_each_statistic():
     assert [row[1] for row in rows] == list(published_curves.STATISTICS)
     assert rows[0][3:] == ["aligned, unaligned", "1 of 1"]
     assert rows[2][3:] == ["unaligned, aligned", "0 of 1"]  # a lower loss is better
+
+
+def test_levels_of_a_part_of_the_classes_are_not_subtracted():
+    config = {**CIFAR10, "dataset": "tiny_imagenet_40"}
+    one = Study("13_learned_curves", "standard", config, {})
+    found = {"aligned curve average": Summary(60.0, None, 1)}
+    rows = {row[1]: row for row in published_curves.cells({"x": one}, {"x": found})}
+    assert rows["aligned curve average"][2:] == ["34.4 ± 0.1 (200 classes)", "60.0", "–", "–"]
+
+
+def test_what_the_paper_has_and_the_records_have_not_is_named():
+    assert len(published_curves.unrecorded({})) == 9
+    few = {"a": Study("13", "standard", CIFAR10, {})}
+    few["b"] = Study("13", "standard", {**CIFAR10, "dataset": "tiny_imagenet_40"}, {})
+    left = published_curves.unrecorded(few)
+    assert len(left) == 7
+    assert left[0] == "TinyTen on CIFAR-100"
+    assert not {"TinyTen on CIFAR-10", "TinyTen on Tiny ImageNet"} & set(left)
+
+
+def test_equal_methods_are_not_in_an_order():
+    assert best_to_worst({"a": 1.0, "b": 2.0, "c": 2.0}, rising=True) == "b = c, a"
+    assert same_order({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 1.0}) == (0, 1)
+    assert same_order({"b": 2.0, "a": 1.0}, {"a": 1.0, "b": 1.0}) == (0, 1)
