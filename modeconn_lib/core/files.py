@@ -78,7 +78,7 @@ def unpack_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
         If the bytes are not whole safetensors.
     """
     try:
-        return safetensors.torch.load(data)
+        return dict(sorted(safetensors.torch.load(data).items()))  # as read, in no order
     except SafetensorError as error:
         raise DamagedFile(f"{path} is not a whole safetensors file ({error})") from None
 

@@ -53,6 +53,8 @@ class LearnCurve:
         """Copy the control points onto the machine."""
         if len(curve.points) < 3:
             raise ValueError("a curve of 2 control points has nothing to learn; give an inner one")
+        if not proximal > 0:
+            raise ValueError(f"proximal, the nu of a proximal term, must be positive: {proximal!r}")
         self.curve, self.penalty, self.loss, self.attack = curve, penalty, loss, attack
         self.network = FlatNetwork(module.train(), curve.points[0], machine)
         layout, device = self.network.layout, machine.device

@@ -7,8 +7,13 @@ Each iteration solves the two problems of equation (34) in turn, by the one trai
 .. math:: P^{k+1} = \arg\min_P Q(\phi^k, P) + \tfrac{1}{2\nu_P} \lVert P - P^k \rVert^2, \qquad
           \phi^{k+1} = \arg\min_\phi Q(\phi, P^{k+1})
           + \tfrac{1}{2\nu_\phi} \lVert \phi - \phi^k \rVert^2 .
+
+Neither minimum is reached. Permutations are relaxed to matrices, trained with their proximal term,
+and rounded to candidates; among these the choice goes by the loss alone, as in the published code,
+unless `Method.nu_choice` has the term counted there, too.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +55,22 @@ class Method:
     penalty
         Of the curve, as in `paths.fit.LearnCurve`; the permutations have none.
     nu_permutation, nu_curve
-        Of the proximal terms.
+        Of the proximal terms of the relaxed permutations and of the curve.
+    nu_choice
+        Of the proximal term when permutations are compared (equation 50). Infinite, as by
+        default, leaves it out: the published code goes by the loss alone.
     rounds
         Of alternating projections after every step of the permutations.
     samples, terms
         Permutations drawn, and terms of the mixtures they are drawn from (`rounding.propose`).
     iterations
         How often permutation and curve are learned in turn. Every iteration follows the recipes
-        from their beginning.
+        from their beginning, where the paper lets the rates fall from one to the next.
+
+    Raises
+    ------
+    ValueError
+        If a nu or a number is not positive, or `samples` is negative.
     """
 
     permutation: Recipe
@@ -65,10 +78,22 @@ class Method:
     penalty: float = 0.0
     nu_permutation: float = NU
     nu_curve: float = NU
+    nu_choice: float = math.inf
     rounds: int = ROUNDS
     samples: int = SAMPLES
     terms: int | None = TERMS
     iterations: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be meant."""
+        for name in ("nu_permutation", "nu_curve", "nu_choice", "rounds", "iterations"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if self.samples < 0 or (self.terms is not None and self.terms < 1):
+            raise ValueError(
+                f"PAM draws 0 samples or more of 1 term or more, got samples={self.samples!r}, "
+                f"terms={self.terms!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +165,10 @@ def minimise(
     Raises
     ------
     ValueError
-        If the networks differ, the spec does not fit them or has nested groups, or `iterations`
-        is less than 1.
+        If the networks differ, or the spec does not fit them or has nested groups.
     NonFiniteLoss, OutOfTime, DamagedFile
         As `training.fit.fit`.
     """
-    if method.iterations < 1:
-        raise ValueError(f"minimising takes 1 iteration or more, got {method.iterations}")
     same_network(a, b)
     spec.check(b)
     refuse_nested(spec)
@@ -192,7 +214,7 @@ class _Run:
         recipe, known = self.method.permutation, _kept(folder, "relaxed")
         if known is not None:
             self.progress(recipe.epochs * batches.examples)
-            return _relaxed(known)
+            return _relaxed(known, self.spec)
         objective = RelaxPermutation(
             self.module,
             self.spec,
@@ -215,7 +237,7 @@ class _Run:
             "seconds": _numbers([history.seconds]),
         }
         _keep(folder, "relaxed", found)
-        return _relaxed(found)
+        return _relaxed(found, self.spec)
 
     def choose(
         self,
@@ -239,10 +261,25 @@ class _Run:
         if known is None:
             judge = Judge(judged, self.machine.exact(), self.loss, self.out_of_time, self.progress)
             clock = monotonic()
-            choice = choose(self.module, self.spec, self.a, self.b, deviation, proposal, judge)
-            known = {"losses": _numbers(choice.losses), "seconds": _numbers([monotonic() - clock])}
+            choice = choose(
+                self.module,
+                self.spec,
+                self.a,
+                self.b,
+                deviation,
+                proposal,
+                judge,
+                proximal=method.nu_choice,
+                folder=folder,
+            )
+            known = {
+                "losses": _numbers(choice.losses),
+                "penalties": _numbers(choice.penalties),
+                "seconds": _numbers([monotonic() - clock]),
+            }
             _keep(folder, "choice", known)
-        return Choice(proposal, tuple(known["losses"].tolist())), float(known["seconds"])
+        losses, penalties = (tuple(known[name].tolist()) for name in ("losses", "penalties"))
+        return Choice(proposal, losses, penalties), float(known["seconds"])
 
     def learn(
         self,
@@ -293,11 +330,10 @@ def _deviation(curve: Curve, like: Params) -> Params:
     return {name: control[name] - middle[name] for name in like}
 
 
-def _relaxed(tensors: Params) -> Relaxed:
+def _relaxed(tensors: Params, spec: PermutationSpec) -> Relaxed:
     """Return what was written into a file, or is going to be."""
-    prefix = "matrix/"
     return Relaxed(
-        {n.removeprefix(prefix): m for n, m in tensors.items() if n.startswith(prefix)},
+        {group: tensors[f"matrix/{group}"] for group in spec.sizes},  # a file keeps no order
         float(tensors["lowest"]),
         History(
             tuple(tensors["losses"].tolist()),

@@ -68,7 +68,7 @@ class Problem:
     @cached_property
     def layout(self) -> Layout:
         """Where parameters lie in a flat vector."""
-        return Layout.of(self.a)
+        return Layout.of({name: self.a[name] for name, _ in self.sharp.named_parameters()})
 
     @cached_property
     def start(self) -> Flat:
@@ -78,7 +78,7 @@ class Problem:
     @cached_property
     def matrices(self) -> tuple[str, ...]:
         """Names of the weights; the rest are biases, which cancel in all that is bounded."""
-        return tuple(name for name, value in self.a.items() if value.ndim == 2)
+        return tuple(name for name, shape in self.layout.shapes if len(shape) == 2)
 
     @cached_property
     def norm_bound(self) -> float:

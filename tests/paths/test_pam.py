@@ -1,6 +1,8 @@
 """Proximal alternating minimisation: its effect, its parts together, resuming, and refusals."""
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.core.params import params_of
 from modeconn_lib.core.seeds import generator
+from modeconn_lib.paths import pam
 from modeconn_lib.paths.curves import bezier, midpoint
 from modeconn_lib.paths.fit import LearnCurve
 from modeconn_lib.paths.pam import Method, minimise
@@ -140,6 +143,74 @@ def test_the_matrices_are_doubly_stochastic():
                 torch.testing.assert_close(matrix.sum(axis), torch.ones(8), rtol=0, atol=2e-5)
 
 
+DEEP = nn.Sequential(
+    nn.Flatten(),
+    *(nn.Linear(16, 7), nn.ReLU(), nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU()),
+    nn.Linear(5, 4),
+)
+DEEP_SPEC = trace(DEEP.eval(), torch.zeros(2, 1, 4, 4)).spec
+
+
+def deep(seed):
+    g = generator(seed, "deep")
+    return {n: 0.5 * torch.randn(v.shape, generator=g) for n, v in DEEP.state_dict().items()}
+
+
+def deeply_found(**options):
+    method = Method(replace(RELAX, learning_rate=5.0), LEARN, samples=6)
+    a, b = deep(1), deep(2)
+    return minimise(DEEP, DEEP_SPEC, a, b, Toy(), Toy(), EXACT, method, seed=4, **options)
+
+
+@pytest.mark.parametrize("batches", [3, 13, 14, 17, 18, 20])
+def test_of_several_groups_each_draws_what_it_drew_before_the_stop(tmp_path, batches):
+    """A file gives its tensors back in no order, and the samples are drawn group by group."""
+    asked, whole = iter([False] * batches + [True]), deeply_found()
+    with pytest.raises(OutOfTime):
+        deeply_found(folder=tmp_path, out_of_time=lambda: next(asked))
+    resumed = deeply_found(folder=tmp_path)
+    before, after = whole.iterations[0].choice, resumed.iterations[0].choice
+    assert before.losses == after.losses
+    for one, other in zip(before.proposal.candidates, after.proposal.candidates, strict=True):
+        assert all(torch.equal(one[group], other[group]) for group in DEEP_SPEC.sizes)
+    assert len({tuple(p.tolist()) for one in before.proposal.candidates for p in one.values()}) > 4
+    for n, value in whole.curve.points[1].items():
+        assert torch.equal(value, resumed.curve.points[1][n])
+
+
+def test_slices_of_time_shorter_than_comparing_come_to_an_end(tmp_path):
+    whole, seen, stops = found(seed=1), [], 0
+    while stops < 50:
+        asked = iter([False, False, True])
+        try:
+            got = found(
+                seed=1, folder=tmp_path, out_of_time=partial(next, asked), progress=seen.append
+            )
+            break
+        except OutOfTime:
+            stops += 1
+    assert got.iterations[0].choice.losses == whole.iterations[0].choice.losses
+    assert stops > 10
+
+
+def test_a_second_iteration_is_drawn_to_the_permutation_of_the_first(monkeypatch):
+    """With matrices that hardly move, each iteration's are those of the permutation before."""
+    planted = permute(A, SPEC, random_permutations(SPEC, generator(3)))
+    strong = Recipe(40, 0.5, "constant", 0.0, nesterov=False, weight_decay=0.0)
+    first = found(A, planted, Method(strong, LEARN, samples=16)).permutations
+    starts, real = [], pam.RelaxPermutation
+
+    def spied(*arguments, **options):
+        starts.append(arguments[5])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(pam, "RelaxPermutation", spied)
+    found(A, planted, Method(strong, LEARN, samples=16, iterations=2))
+    assert all(torch.equal(p, identity(SPEC)[group]) for group, p in starts[0].items())
+    assert all(torch.equal(p, first[group]) for group, p in starts[1].items())
+    assert any(not torch.equal(p, identity(SPEC)[group]) for group, p in first.items())
+
+
 @pytest.mark.parametrize("batches", [0, 5, 12, 14, 18, 25, 30, 35])
 def test_a_run_stopped_anywhere_and_resumed_is_bit_identical(tmp_path, batches):
     asked = iter([False] * batches + [True])
@@ -183,6 +254,23 @@ def test_a_spec_of_another_network_is_refused():
         minimise(MODULE, other, A, B, Toy(), Toy(), EXACT, METHOD)
 
 
-def test_no_iteration_is_refused():
-    with pytest.raises(ValueError, match="1 iteration or more, got 0"):
-        found(method=Method(RELAX, LEARN, iterations=0))
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ({"iterations": 0}, "iterations must be positive, got 0"),
+        ({"nu_curve": 0.0}, "nu_curve must be positive, got 0.0"),
+        ({"nu_permutation": -1.0}, "nu_permutation must be positive, got -1.0"),
+        ({"nu_choice": math.nan}, "nu_choice must be positive, got nan"),
+        ({"samples": -1}, "draws 0 samples or more of 1 term or more, got samples=-1"),
+        ({"terms": 0}, "terms=0"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(number, said):
+    with pytest.raises(ValueError, match=said):
+        Method(RELAX, LEARN, **number)
+
+
+def test_a_curve_without_a_positive_nu_is_refused():
+    for nu in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="the nu of a proximal term, must be positive"):
+            LearnCurve(MODULE, bezier(A, midpoint(A, B), B), EXACT, proximal=nu)

@@ -11,7 +11,14 @@ from modeconn_lib.core.seeds import generator
 from modeconn_lib.paths.birkhoff import nearest_permutation
 from modeconn_lib.paths.doubly_stochastic import project
 from modeconn_lib.paths.permuted_curve import permuted_curve
-from modeconn_lib.paths.rounding import Choice, Judge, Proposal, choose, propose
+from modeconn_lib.paths.rounding import (
+    Choice,
+    Judge,
+    Proposal,
+    choose,
+    propose,
+    squared_distance,
+)
 from modeconn_lib.permutation.apply import identity, permute, random_permutations
 from modeconn_lib.permutation.trace import trace
 from modeconn_lib.training.fit import OutOfTime
@@ -101,20 +108,56 @@ def test_the_loss_never_rises(seed):
 def test_where_the_previous_permutations_win_they_stay():
     """The published code compares samples with the projection alone, and took one that is worse."""
     p, q, r = (random_permutations(SPEC, generator(seed)) for seed in range(3))
-    found = Choice(Proposal(("previous", "projection", "sample"), (p, q, r), {}), (1.0, 3.0, 2.0))
+    found = Choice(
+        Proposal(("previous", "projection", "sample"), (p, q, r), {}), (1.0, 3.0, 2.0), (0.0,) * 3
+    )
     assert found.kind == "previous"
     assert found.permutations is p
 
 
+def test_a_proximal_term_counts_the_units_that_moved():
+    previous = identity(SPEC)
+    far = {group: p.flip(0) for group, p in previous.items()}
+    assert squared_distance(far, previous) == 2 * sum(len(p) for p in far.values()) == 12
+    proposal = Proposal(("previous", "projection"), (previous, far), {})
+    free = choose(MODULE, SPEC, A, B, DEVIATION, proposal, Judge(Toy(), EXACT))
+    held = choose(MODULE, SPEC, A, B, DEVIATION, proposal, Judge(Toy(), EXACT), proximal=0.01)
+    assert free.penalties == (0.0, 0.0)
+    assert held.penalties == (0.0, 600.0)
+    assert held.losses == free.losses
+    assert held.best == 0
+
+
+def test_equal_orders_of_different_groups_are_different_candidates():
+    """Two groups of one size: what counts is which of them is reordered."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Flatten(), nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 3)
+    )
+    spec = trace(module.eval(), torch.zeros(2, 1, 4, 4)).spec
+    a, b = params_of(module), {n: torch.randn_like(v) for n, v in params_of(module).items()}
+    still = {n: torch.zeros_like(v) for n, v in a.items()}
+    one, other = spec.sizes
+    p, q = torch.arange(5), torch.arange(5).flip(0)
+    pair = ({one: p, other: q}, {other: p, one: q})
+    proposal = Proposal(("previous", "projection"), pair, {})
+    found = choose(module, spec, a, b, still, proposal, Judge(Toy(), EXACT))
+    alone = [Judge(Toy(), EXACT).losses(module, spec, a, b, still, [each])[0] for each in pair]
+    assert list(found.losses) == alone
+    assert alone[0] != alone[1]
+
+
 def test_of_equals_the_previous_permutations_stay():
     p, q = (random_permutations(SPEC, generator(seed)) for seed in range(2))
-    assert Choice(Proposal(("previous", "projection"), (p, q), {}), (1.0, 1.0)).best == 0
+    assert (
+        Choice(Proposal(("previous", "projection"), (p, q), {}), (1.0, 1.0), (0.0, 0.0)).best == 0
+    )
 
 
 def test_equal_candidates_are_measured_once(monkeypatch):
     seen = []
 
-    def losses(self, module, spec, a, b, deviation, candidates):
+    def losses(self, module, spec, a, b, deviation, candidates, *, folder):
         seen.append(len(candidates))
         return [float(i) for i in range(len(candidates))]
 
