@@ -55,7 +55,18 @@ class Machine:
         return replace(self, autocast=None)
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context in which networks are run."""
+        """Return the context in which networks are run.
+
+        Float32 is meant as such: a GPU's convolutions would round to 10 bits by default (TF32).
+        """
+        if self.autocast is None and self.device.type == "cuda":
+            cudnn = torch.backends.cudnn
+            return cudnn.flags(
+                enabled=cudnn.enabled,
+                benchmark=cudnn.benchmark,
+                deterministic=cudnn.deterministic,
+                allow_tf32=False,
+            )
         if self.autocast is None:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast)

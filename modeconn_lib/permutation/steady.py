@@ -21,6 +21,9 @@ class Steady(fx.Interpreter):
             return args[0], torch.ones_like(args[0])
         if "dropout" in name:
             return args[0]
+        if name == "scaled_dot_product_attention":  # its fifth argument is the share to drop
+            args = (*args[:4], 0.0, *args[5:])[: len(args)]
+            kwargs = {**kwargs, **({"dropout_p": 0.0} if "dropout_p" in kwargs else {})}
         if name == "bernoulli":
             return torch.ones_like(args[0])
         return super().call_function(target, args, kwargs)

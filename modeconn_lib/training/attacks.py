@@ -44,7 +44,7 @@ class Attack:
         """Refuse numbers that cannot be meant."""
         if not 0 <= self.epsilon <= 1:
             raise Refusal(f"epsilon must lie in [0, 1], where white is 1, got {self.epsilon!r}")
-        if self.step < 0 or self.steps < 0:
+        if not (self.step >= 0 and self.steps >= 0 and float(self.steps).is_integer()):
             raise Refusal(
                 f"an attack has 0 steps or more, of a size of 0 or more, got steps={self.steps!r} "
                 f"and step={self.step!r}"
@@ -88,5 +88,5 @@ def perturb(
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(loss(current), current)
         with torch.no_grad():
-            current = torch.clamp(current.add(gradient.sign_(), alpha=attack.step), low, high)
+            current = torch.clamp(current.add(gradient.sign(), alpha=attack.step), low, high)
     return current.detach()

@@ -70,3 +70,11 @@ def test_there_is_a_core_and_a_processor():
 def test_torchvision_can_be_imported_twice():
     assert hardware.torchvision() is hardware.torchvision()
     assert hasattr(hardware.torchvision().models, "resnet18")
+
+
+def test_float32_on_a_gpu_is_not_rounded_to_ten_bits():
+    before = torch.backends.cudnn.allow_tf32
+    with Machine(torch.device("cuda")).precision():
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.allow_tf32 == before

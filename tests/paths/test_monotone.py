@@ -14,6 +14,7 @@ from modeconn_lib.models.layers import huberised
 from modeconn_lib.models.mlp import mlp
 from modeconn_lib.paths.curves import bezier, midpoint
 from modeconn_lib.paths.doubly_stochastic import matrix
+from modeconn_lib.paths.downhill import _step as downhill_step
 from modeconn_lib.paths.downhill import best_swap, downhill, tables
 from modeconn_lib.paths.monotone import Rule, choose, descend, descend_curve, distance
 from modeconn_lib.paths.smoothed import Problem, clip_norm
@@ -123,6 +124,13 @@ def test_the_rounding_bound_is_the_formula(problem):
     assert problem.norm_bound == pytest.approx(k, rel=1e-9)
     # sqrt 2 for cross-entropy, 6 units in the widest layer, 3 layers.
     assert problem.rounding == pytest.approx(2**0.5 * 6**0.5 * 0.5e-6 * (k + k**2), rel=1e-9)
+
+
+def test_the_order_in_which_a_file_gives_its_tensors_back_does_not_matter(problem):
+    backwards = dict(reversed(problem.a.items()))
+    other = replace(problem, a=backwards, b=dict(reversed(problem.b.items())))
+    assert other.rounding == problem.rounding
+    assert torch.equal(other.start, problem.start)
 
 
 @settings(max_examples=30, deadline=None)
@@ -248,6 +256,14 @@ def test_the_best_swap_is_the_best_of_all(problem):
             q[[i, k]] = p[[k, i]]
             worth[tuple(q.tolist())] = float(slope[rows, q].sum())
     assert tuple(best_swap(slope, p).tolist()) == min(worth, key=worth.get)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_downhill_goes_down(seed):
+    slope = torch.randn(6, 6, generator=source(seed), dtype=torch.float64)
+    p = torch.randperm(6, generator=source(seed))
+    moved = downhill_step(p, slope, 0.5) - matrix(p).double()
+    assert float((slope * moved).sum()) < -0.01
 
 
 def test_downhill_candidates_are_permutations_and_the_same_every_time(problem):

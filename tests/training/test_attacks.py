@@ -146,6 +146,7 @@ def test_an_attack_raises_the_loss_and_a_longer_one_more():
         ({"epsilon": -0.1}, "epsilon must lie"),
         ({"steps": -1}, "0 steps or more.*got steps=-1"),
         ({"step": -0.1}, "and step=-0.1"),
+        ({"step": float("nan")}, "and step=nan"),
     ],
 )
 def test_an_attack_that_cannot_be_meant_is_refused(numbers, message):
