@@ -10,6 +10,7 @@ from torch import nn
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.core.params import params_of
 from modeconn_lib.core.seeds import generator
+from modeconn_lib.evaluation import independent_attacks
 from modeconn_lib.evaluation.independent_attacks import classifier, survivors
 from modeconn_lib.evaluation.robustness import withstood
 from modeconn_lib.training.attacks import Attack, perturb
@@ -121,3 +122,22 @@ def test_neither_the_module_nor_the_weights_change(trained):
     survivors(module, params, *images, **NUMBERS)
     assert all(torch.equal(value, before[name]) for name, value in params.items())
     assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+
+
+def test_what_an_attack_gives_back_is_brought_into_the_ball_before_it_counts(trained, monkeypatch):
+    """An attack that cheats, by painting everything white, may change a pixel by epsilon only."""
+    module, params, images, labels = trained
+    seen = []
+
+    class Cheat:
+        def generate(self, pixels, classes):
+            return np.full_like(pixels, 7.0)
+
+    def correct(network, pixels, classes):
+        seen.append(pixels)
+        return np.ones(len(pixels), dtype=bool)
+
+    monkeypatch.setattr(independent_attacks, "_attacks", lambda *_: {"cheat": Cheat()})
+    monkeypatch.setattr(independent_attacks, "_correct", correct)
+    survivors(module, params, images, labels, **NUMBERS)
+    np.testing.assert_allclose(seen[1], np.minimum(images.numpy() + EPSILON, 1), atol=1e-6)
