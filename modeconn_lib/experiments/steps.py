@@ -27,6 +27,7 @@ from modeconn_lib.evaluation.along_path import (
     measure_path,
     uniform_average,
 )
+from modeconn_lib.experiments import path_inputs
 from modeconn_lib.experiments.beyond import coverage_steps
 from modeconn_lib.experiments.git_rebasin import (
     counterexample_steps,
@@ -43,9 +44,8 @@ from modeconn_lib.experiments.neuron_alignment import (
     theory_steps,
 )
 from modeconn_lib.experiments.work import EXAMPLE, Outcome, Step, Work
-from modeconn_lib.paths.curves import Curve, bezier, midpoint, segment
+from modeconn_lib.paths.curves import bezier, midpoint
 from modeconn_lib.paths.fit import LearnCurve
-from modeconn_lib.permutation.apply import permute
 from modeconn_lib.permutation.sites import Stage
 from modeconn_lib.training.metrics import measure
 from modeconn_lib.training.objectives import TrainNetwork
@@ -96,7 +96,7 @@ def learn_curve(work: Work) -> Outcome:
 
     The inputs are the two ends and, for an aligned curve, the alignment of the second.
     """
-    a, b, _ = _inputs(work)
+    a, b, _ = path_inputs.ends(work)
     module = work.network()
     start = bezier(a, midpoint(a, b), b)
     objective = LearnCurve(module, start, work.machine, work.config["penalty"], work.loss())
@@ -115,7 +115,7 @@ def learn_curve(work: Work) -> Outcome:
 
 def measure_along(work: Work) -> Outcome:
     """Measure the path that the inputs make, at evenly spaced t."""
-    path, module = _path(work), work.network()
+    path, module = path_inputs.path(work), work.network()
     found = measure_path(
         path,
         module,
@@ -139,7 +139,7 @@ def measure_along(work: Work) -> Outcome:
 
 def compare_units(work: Work) -> Outcome:
     """Compare the units at a path's midpoint with those at one of its ends (Fig. 1 b, c)."""
-    path, module = _path(work), work.network()
+    path, module = path_inputs.path(work), work.network()
     statistics = work.statistics()
     end, middle = (
         at_point(path, t, module, statistics, work.exact) for t in (float(work.config["end"]), 0.5)
@@ -170,27 +170,6 @@ def _match(
         "test_after": [mean_correlation(seen[name], found.permutations[name]) for name in groups],
     }
     return found, series
-
-
-def _inputs(work: Work) -> tuple[Params, Params, Params | None]:
-    """Return both ends, the second aligned where the task says so, and the inner point if any.
-
-    The inputs are, in this order: network A, network B, the alignment, the curve; or A, B, and
-    what proximal alternating minimisation found.
-    """
-    a, b, *rest = (work.tensors(record) for record in work.records)
-    if work.config.get("pam"):
-        permutations, inner = pam_steps.parts(rest.pop())
-        return a, permute(b, work.trace().spec, permutations), inner
-    if work.config["aligned"]:
-        b = permute(b, work.trace().spec, rest.pop(0))
-    return a, b, rest.pop(0) if rest else None
-
-
-def _path(work: Work) -> Curve:
-    """Return the Bezier curve through the inner point, or the segment where there is none."""
-    a, b, inner = _inputs(work)
-    return segment(a, b) if inner is None else bezier(a, {**midpoint(a, b), **inner}, b)
 
 
 STEPS: dict[str, Step] = {

@@ -1,10 +1,10 @@
 """Costs of matching beside each other: along paths, layer by layer, under tighter budgets.
 
-studies  ->  by_cost                           ->  Picture
-studies  ->  left_by_layer, frontier, subsets  ->  Picture
+studies    ->  by_cost, frontier, subsets  ->  Picture
+distances  ->  left_by_layer               ->  Picture
 
-Reads the records of a study of chapter 12: ``along/<pair>/<cost>/<shape>``, ``costs/<pair>``,
-``constrained/<pair>``, ``subsets/<pair>``.
+Reads the records of a study of chapter 12: ``along/<pair>/<cost>/<shape>``, ``constrained/<pair>``,
+``subsets/<pair>``. Distances are what the chapter has read from its records.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ from modeconn_lib.results.study import Study
 COSTS: dict[str, Method] = {
     "unaligned": method("unaligned"),
     "aligned": Method("correlation, post", method("aligned").colour),
-    "correlation_pre": Method("correlation, pre", "#56a0d3"),
-    "l2_post": Method("L2, post", "#b07a00"),
+    "correlation_pre": Method("correlation, pre", "#4a92c6"),
+    "l2_post": Method("L2, post", "#9467bd"),
     "l2_pre": Method("L2, pre", "#c2557f"),
 }
 _DASHES = {
@@ -44,6 +44,7 @@ _DASHES = {
     "l2_pre": "--",
 }
 STAGES = {"post": "after the nonlinearity", "pre": "before it"}
+Lines = Mapping[str, Sequence[Values]]  # by cost: one line for each pair
 
 
 def by_cost(studies: Mapping[str, Study], quantity: str, shape: str) -> Picture:
@@ -72,20 +73,23 @@ def by_cost(studies: Mapping[str, Study], quantity: str, shape: str) -> Picture:
     return Picture(tuple(panels), f"{alt}: {'; '.join(studies)}")
 
 
-def left_by_layer(studies: Mapping[str, Study]) -> Picture:
+def left_by_layer(distances: Mapping[str, Mapping[str, Lines]]) -> Picture:
     """Return how much of the unaligned squared distance each matching leaves, layer by layer.
 
-    Two panels for each study: the distance of post-activations and that of pre-activations, in
-    percent of what it is unaligned. 100 is no gain; a budget of equation 31 is kept below it.
+    Two panels for each study: the distance of post-activations and that of pre-activations. 100 is
+    no gain; a budget of equation 31 is kept below it.
+
+    Parameters
+    ----------
+    distances
+        By the title of the study, the stage and the cost: percent of what it is unaligned.
     """
     panels = []
-    for title, study in studies.items():
-        records = _records(study, "costs")
-        for stage, words in STAGES.items():
-            axes = _layers(f"{title}\n{words}", "squared distance, % of unaligned")
+    for title, stages in distances.items():
+        for stage, costs in stages.items():
+            axes = _layers(f"{title}\n{STAGES[stage]}", "squared distance, % of unaligned")
             with look():
-                for name in [name for name in COSTS if name != "unaligned"]:
-                    found = [_left(record, name, stage) for record in records]
+                for name, found in costs.items():
                     _bundle(axes, range(1, len(found[0]) + 1), found, name)
                 axes.axhline(100, color=INK, lw=1, ls=":")
                 axes.set_ylim(bottom=0)
@@ -94,7 +98,7 @@ def left_by_layer(studies: Mapping[str, Study]) -> Picture:
         "squared distance of matched units in each layer, after and before the nonlinearity, in "
         "percent of the unaligned one, by cost of the matching"
     )
-    return Picture(tuple(panels), f"{alt}: {'; '.join(studies)}")
+    return Picture(tuple(panels), f"{alt}: {'; '.join(distances)}")
 
 
 def frontier(studies: Mapping[str, Study]) -> Picture:
@@ -162,11 +166,6 @@ def _layers(title: str, words: str) -> Axes:
         axes.set_ylabel(words)
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     return axes
-
-
-def _left(record: Record, name: str, stage: str) -> list[float]:
-    before, after = (record.series[f"{who}/l2/{stage}"] for who in ("unaligned", name))
-    return [100 * y / x if x else 100.0 for x, y in zip(before, after, strict=True)]
 
 
 def _records(study: Study, step: str) -> list[Record]:

@@ -14,7 +14,8 @@ from modeconn_lib.figures.picture import Picture
 from modeconn_lib.figures.style import look, method, panel
 from modeconn_lib.results.summary import Summary
 
-Cells = Mapping[str, Summary]  # by the name of the cell
+TIMES = " × "  # between rate and batch size in the title of a cell
+Cells = Mapping[str, Summary]  # by the title of the cell
 _ASIDE = {"unaligned": -0.14, "aligned": 0.14}  # so that error bars do not hide one another
 
 
@@ -50,7 +51,7 @@ def by_cell(
 def _names(cells: Sequence[Cells]) -> list[str]:
     """Return the names of all cells by rising rate, then batch size."""
     names = {name for of in cells for name in of}
-    return sorted(names, key=lambda name: tuple(map(float, name.split(" x "))))
+    return sorted(names, key=lambda name: tuple(map(float, name.split(TIMES))))
 
 
 def _dots(
@@ -72,7 +73,7 @@ def _dots(
 
 def _label(axes: Axes, names: Sequence[str]) -> None:
     with look():
-        axes.set_xticks(range(len(names)), [name.replace(" x ", "\n") for name in names])
+        axes.set_xticks(range(len(names)), [name.replace(TIMES, "\n") for name in names])
         axes.tick_params(axis="x", labelsize=8.5)  # nine cells have to find room
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xlabel("learning rate, and under it batch size")

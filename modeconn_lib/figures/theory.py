@@ -8,7 +8,9 @@ Reads the records ``bounds/<pair>``, ``written`` and ``descent`` of chapter 18.
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
+from modeconn_lib.core.scientific import scientific
 from modeconn_lib.figures.picture import Picture
 from modeconn_lib.figures.style import along_t, bundle, look, method, panel
 from modeconn_lib.results.study import Study
@@ -27,7 +29,7 @@ def along_line(studies: Mapping[str, Study]) -> Picture:
         panels.append(axes)
     alt = (
         "training loss along the straight line, unaligned and aligned by distances of "
-        f"pre-activations, far below its bounds: {'; '.join(studies)}"
+        f"pre-activations, and its bounds: {'; '.join(studies)}"
     )
     return Picture(tuple(panels), alt)
 
@@ -61,13 +63,14 @@ def descents(studies: Mapping[str, Study]) -> Picture:
                 values, passed = (record.series[f"{what} {k}"] for what in ("sharp", "accepted"))
                 colour = method(WIDTHS[k % len(WIDTHS)]).colour
                 kept = [value for value, yes in zip(values, passed, strict=True) if yes]
-                label = f"δ = {delta:g}"
+                label = f"δ = {scientific(delta)}"
                 size = max(4, 9 - 1.5 * k)  # one way for all, which narrower corners go farther
                 axes.plot(range(len(kept)), kept, "-o", color=colour, ms=size, lw=1.8, label=label)
                 if len(kept) < len(values):
                     axes.plot([len(kept)], values[-1:], "x", color=colour, ms=size + 3)
             axes.set_ylim(bottom=0)
             axes.set_xlabel("iterate")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.set_ylabel("objective Q, nats")
         panels.append(axes)
     alt = (

@@ -33,13 +33,13 @@ def lines(axes) -> dict[str, list[float]]:
 def test_there_is_a_panel_for_each_start_of_each_study():
     for picture in (layers({"here": study()}), candidates({"here": study()})):
         titles = [axes.get_title(loc="left") for axes in picture.panels]
-        assert titles == ["PAM from unaligned\nhere", "PAM from aligned\nhere"]
+        assert titles == ["PAM unaligned\nhere", "PAM aligned\nhere"]
         assert picture.alt.endswith(": here")
 
 
 def test_layers_show_what_is_left_in_percent():
     found = lines(layers({"here": study()}).panels[0])
-    assert found["mass where it started, PAM from unaligned"] == pytest.approx([40, 60])
+    assert found["mass where it started, PAM unaligned"] == pytest.approx([40, 60])
     assert found["weight of the first term"] == pytest.approx([30, 50])
     assert found["weight of all terms kept"] == pytest.approx([50, 50])
     assert found["units left in place"] == pytest.approx([75, 100])
@@ -48,7 +48,7 @@ def test_layers_show_what_is_left_in_percent():
 def test_candidates_are_shown_less_the_previous_permutation():
     axes = candidates({"here": study()}).panels[1]
     found = lines(axes)
-    assert found["drawn, PAM from aligned"] == pytest.approx([-0.3, 0.1])
+    assert found["drawn, PAM aligned"] == pytest.approx([-0.3, 0.1])
     assert found["projection"] == pytest.approx([-0.1])
     assert found["chosen"] == pytest.approx([-0.3])
     assert found["previous"] == [0, 0]

@@ -7,12 +7,12 @@ from modeconn_lib.figures.style import method
 from modeconn_lib.results.summary import Summary
 
 FOUND = {
-    "unaligned": {"0.5 x 64": Summary(55.0, 0.5, 3), "0.01 x 256": Summary(54.0, None, 3)},
-    "aligned": {"0.5 x 64": Summary(58.0, 0.25, 3), "0.01 x 256": Summary(57.0, None, 3)},
+    "unaligned": {"0.5 × 64": Summary(55.0, 0.5, 3), "0.01 × 256": Summary(54.0, None, 3)},
+    "aligned": {"0.5 × 64": Summary(58.0, 0.25, 3), "0.01 × 256": Summary(57.0, None, 3)},
 }
 SAID = {
-    "unaligned": {"0.01 x 64": Summary(55.9, 0.2, 3), "0.5 x 64": Summary(55.5, 0.3, 3)},
-    "aligned": {"0.01 x 64": Summary(58.4, 0.2, 3), "0.5 x 64": Summary(58.6, 0.2, 3)},
+    "unaligned": {"0.01 × 64": Summary(55.9, 0.2, 3), "0.5 × 64": Summary(55.5, 0.3, 3)},
+    "aligned": {"0.01 × 64": Summary(58.4, 0.2, 3), "0.5 × 64": Summary(58.6, 0.2, 3)},
 }
 
 

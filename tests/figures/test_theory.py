@@ -27,7 +27,7 @@ def line(pair: int) -> Record:
 def study():
     written = {"t": T, "examples": ["met", "two layers as they are"]}
     written |= {"met loss": [1.0, 2.0, 1.0], "met bound": [1.0, 3.0, 1.0]}
-    descent: dict = {"deltas": [0.1, 0.01]}
+    descent: dict = {"deltas": [0.1, 1e-6]}
     descent |= {"sharp 0": [2.0, 1.5], "accepted 0": [True, False]}
     descent |= {"sharp 1": [2.0, 1.5, 1.0], "accepted 1": [True, True, True]}
     records = {
@@ -70,6 +70,7 @@ def test_a_descent_is_drawn_up_to_what_was_accepted_and_the_refused_one_is_a_cro
     assert (list(cross.get_xdata()), list(cross.get_ydata())) == ([1], [1.5])
     assert cross.get_marker() == "x"
     assert list(narrow.get_ydata()) == [2.0, 1.5, 1.0]
-    assert [line.get_label() for line in (wide, narrow)] == ["δ = 0.1", "δ = 0.01"]
+    assert [line.get_label() for line in (wide, narrow)] == ["δ = 0.1", "δ = 10⁻⁶"]
+    assert all(tick == int(tick) for tick in axes.get_xticks())
     assert picture.alt.endswith("one; two")
     assert "<svg" in picture._repr_html_()

@@ -84,6 +84,11 @@ class Cell:
         """What records call it."""
         return f"{self.rate:g} x {self.batch_size}"
 
+    @property
+    def title(self) -> str:
+        """What pages call it."""
+        return f"{self.rate:g} × {self.batch_size}"
+
 
 def cells(setting: Setting) -> list[Cell]:
     """Return the profile's grid and, with it, its own rate and batch size, in rising order."""
@@ -174,7 +179,7 @@ def comparable(study: Study) -> bool:
 def missing(study: Study | None) -> list[str]:
     """Return the cells of the paper's grid that a study does not have."""
     here = grid(study)["aligned"] if study else {}
-    return [cell.name for cell in paper()["aligned"] if cell not in here]
+    return [cell.title for cell in paper()["aligned"] if cell not in here]
 
 
 def missing_words(study: Study | None) -> str:
@@ -186,7 +191,7 @@ def missing_words(study: Study | None) -> str:
 
 
 COLUMNS = (
-    "rate x batch size",
+    "rate × batch size",
     "curve",
     "paper",
     "recorded",
@@ -208,7 +213,7 @@ def table(study: Study, recorded: Study | None) -> list[list[str]]:
                 off = deviations(found.mean, mean, std or 0.0)
             rows.append(
                 [
-                    cell.name,
+                    cell.title,
                     kind,
                     f"{mean} ± {std}" if mean is not None else NOTHING,
                     found.text() if found else NOTHING,
@@ -240,11 +245,11 @@ def _same_order(
     return same_order(*named)
 
 
-def order_words(study: Study | None) -> str:
-    """Return `orders` of a study in words."""
+def order_words(study: Study | None) -> dict[str, str]:
+    """Return `orders` of a study in words; dashes where Table 3 is not about it."""
     if study is None or not comparable(study):
-        return NOTHING
-    return "; ".join(f"{what}: {same} of {of}" for what, (same, of) in orders(study).items())
+        return dict.fromkeys(("all", *KINDS), NOTHING)
+    return {what: f"{same} of {of}" for what, (same, of) in orders(study).items()}
 
 
 def summaries(study: Study) -> dict[str, Summary]:
@@ -261,7 +266,7 @@ def summaries(study: Study) -> dict[str, Summary]:
         means = [s.mean for s in average[kind].values()]
         out[f"{kind} average over cells"] = summarise(means)
         out[f"{kind} minimum over cells"] = summarise(s.mean for s in worst[kind].values())
-        out[f"{kind} spread"] = summarise([max(means) - min(means)])
+        out[f"{kind} spread"] = summarise([_spread(average[kind])])
     out["gain of alignment"] = summarise(gains(study).values())
     return out
 
@@ -275,6 +280,7 @@ def gains(study: Study) -> dict[Cell, float]:
 def claims(study: Study) -> list[Claim]:
     """Return what the page says of the records, and whether it is so."""
     of, gain = grid(study), gains(study)
+    spread = {kind: _spread(of[kind]) for kind in KINDS}
     lowest = min(s.mean for s in of["aligned"].values())
     highest = max(s.mean for s in of["unaligned"].values())
     least = min(gain, key=lambda cell: gain[cell])
@@ -287,7 +293,7 @@ def claims(study: Study) -> list[Claim]:
         Claim(
             "in every cell the aligned curve is more accurate than the unaligned one",
             gain[least] > 0,
-            f"in {sum(g > 0 for g in gain.values())} of {len(gain)}; least at {least.name}: "
+            f"in {sum(g > 0 for g in gain.values())} of {len(gain)}; least at {least.title}: "
             f"{gain[least]:+.2f} points",
             insisted=False,
         ),
@@ -297,7 +303,19 @@ def claims(study: Study) -> list[Claim]:
             f"{lowest:.2f} % against {highest:.2f} %",
             insisted=False,
         ),
+        Claim(
+            "aligned curves depend less on rate and batch size: their cells spread less",
+            spread["aligned"] < spread["unaligned"],
+            f"{spread['aligned']:.2f} points against {spread['unaligned']:.2f}",
+            insisted=False,
+        ),
     ]
+
+
+def _spread(cells: Mapping[Cell, Summary]) -> float:
+    """Return by how much the highest cell is above the lowest."""
+    means = [summary.mean for summary in cells.values()]
+    return max(means) - min(means)
 
 
 def scorecard(study: Study, recorded: Study | None) -> list[dict[str, str]]:

@@ -12,13 +12,14 @@ from statistics import fmean
 
 import torch
 
+from modeconn_lib.core.scientific import scientific
 from modeconn_lib.core.seeds import generator
 from modeconn_lib.experiments.neuron_alignment import (
     curve_profiles,
     learned_curves,
     published_curves,
 )
-from modeconn_lib.experiments.neuron_alignment.learned_curves import kinds
+from modeconn_lib.experiments.neuron_alignment.learned_curves import WORDS, kinds
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import PERMUTATION, QUICK, SMOKE, STANDARD, Profiles
@@ -34,7 +35,6 @@ from modeconn_lib.results.summary import Summary, summarise
 CHAPTER = "15_pam"
 # A permutation learned from where B is, and from the alignment: each beside its start.
 STARTS = {"pam_unaligned": "unaligned", "pam_aligned": "aligned"}
-WORDS = {"pam_unaligned": "from the order B has", "pam_aligned": "from the alignment"}
 NEAR = 0.5  # points of accuracy that count as near
 
 PROFILES: Profiles = {
@@ -94,13 +94,11 @@ def summaries(study: Study) -> dict[str, Summary]:
     return out
 
 
-def spoken(study: Study) -> dict[str, Summary]:
-    """Return `summaries` by names to be read: ``PAM unaligned curve average`` and so on."""
-    return {name.replace("pam_", "PAM "): summary for name, summary in summaries(study).items()}
-
-
 def claims(study: Study) -> list[Claim]:
-    """Return what the page says of the records; all but the first is what the paper says."""
+    """Return what the page says of the records.
+
+    The paper says all but the first and the fifth, and leaves open how near *near* is.
+    """
     s = summaries(study)
     average, minimum, loss = (
         {kind: s[f"{kind} curve {what}"].mean for kind in kinds(study)}
@@ -113,42 +111,42 @@ def claims(study: Study) -> list[Claim]:
     beaten = sum(_best_sample(r) < r.series["candidate_losses"][1] for r in every)
     return [
         Claim(
-            "choosing a permutation never raises the loss along the curve",
+            "choosing a permutation never raises the loss along the straight line",
             risen == 0,
             f"risen in {risen} of {len(every)} runs",
         ),
-        _paper(
-            "PAM from the order B has is better than an unaligned curve, on average, at its worst "
+        _counted(
+            "the PAM unaligned curve is better than the unaligned one, on average, at its worst "
             "and in training loss",
             average["pam_unaligned"] > average["unaligned"]
             and minimum["pam_unaligned"] > minimum["unaligned"]
             and loss["pam_unaligned"] < loss["unaligned"],
             _three(average, minimum, loss, "pam_unaligned", "unaligned"),
         ),
-        _paper(
-            "PAM from the order B has does not reach the aligned curve, on average or at its worst",
+        _counted(
+            "the PAM unaligned curve does not reach the aligned one, on average or at its worst",
             average["pam_unaligned"] < average["aligned"]
             and minimum["pam_unaligned"] < minimum["aligned"],
             _three(average, minimum, loss, "pam_unaligned", "aligned"),
         ),
-        _paper(
-            f"PAM from the alignment stays within {NEAR} points of the aligned curve: the "
-            f"alignment is nearly a local optimum",
+        _counted(
+            f"the PAM aligned curve stays within {NEAR} points of the aligned one: the alignment "
+            f"is nearly a local optimum",
             abs(average["pam_aligned"] - average["aligned"]) <= NEAR
             and abs(minimum["pam_aligned"] - minimum["aligned"]) <= NEAR,
             _three(average, minimum, loss, "pam_aligned", "aligned"),
         ),
-        _paper(
-            "from the alignment, PAM moves fewer units than from the order B has",
+        _counted(
+            "PAM aligned moves fewer units than PAM unaligned",
             moved["pam_aligned"] < moved["pam_unaligned"],
             f"{moved['pam_aligned']:.1f} % against {moved['pam_unaligned']:.1f} % of all units",
         ),
-        _paper(
+        _counted(
             "of the permutations drawn, some have a smaller loss than the projection",
             beaten > 0,
             f"in {beaten} of {len(every)} runs",
         ),
-        _paper(
+        _counted(
             "every mixture begins with the permutation nearest to its matrix",
             all(begun),
             f"{sum(begun)} of {len(begun)} matrices",
@@ -160,7 +158,7 @@ def scorecard(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> list
     """Return the chapter's rows of the book's scorecard: what PAM adds to each start."""
     return [
         {
-            "claim": f"Table 1, {subject}: PAM {WORDS[kind]} less the {start} curve, "
+            "claim": f"Table 1, {subject}: {WORDS[kind]} curve less {WORDS[start]}, "
             f"average / minimum, points",
             "paper": _gains(published_curves.values(study.config), kind, start),
             "recorded": _gain(study, kind, start) if recorded else "not run",
@@ -179,7 +177,7 @@ def words(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> dict[str
         left = [
             r.number("lowest") for one in studies.values() for k in STARTS for r in found(one, k)
         ]
-        out[f"{who} most negative entry"] = f"{min(left):.1e}" if left else NOTHING
+        out[f"{who} most negative entry"] = scientific(min(left)) if left else NOTHING
     return out
 
 
@@ -199,9 +197,8 @@ def rounds(units: int = 64, spread: float = 0.01) -> list[list[str]]:
     for k in range(2 * ROUNDS + 1):
         if k in (0, 1, 2, 5, 10, ROUNDS, 2 * ROUNDS):
             sums = torch.stack([matrix.sum(0), matrix.sum(1)])
-            rows.append(
-                [str(k), f"{float(matrix.min()):.1e}", f"{float((sums - 1).abs().max()):.0e}"]
-            )
+            off = float((sums - 1).abs().max())
+            rows.append([str(k), scientific(float(matrix.min())), scientific(off, 1)])
         matrix = summing_to_one(matrix.relu())
     return rows
 
@@ -211,8 +208,8 @@ def _best_sample(record: Record) -> float:
     return min(record.series["candidate_losses"][2:], default=float("inf"))
 
 
-def _paper(text: str, holds: bool, numbers: str) -> Claim:
-    """Return a sentence of the paper: shown and counted, not insisted on."""
+def _counted(text: str, holds: bool, numbers: str) -> Claim:
+    """Return a sentence that is shown and counted, and not insisted on."""
     return Claim(text, holds, numbers, insisted=False)
 
 

@@ -43,9 +43,8 @@ def pam(setting: Setting, pair: int, *, aligned: bool) -> Task:
         "aligned": aligned,
         "seed": derive(setting.seed, "curve", pair),
     }
-    start = (tasks.alignment(setting, pair),) if aligned else ()
-    inputs = (*tasks.ends(setting, pair), *start)
-    label = f"PAM, {_start(aligned)}, of pair {pair + 1}"
+    inputs = tasks.as_matched(tasks.ends(setting, pair), tasks.alignment(setting, pair), aligned)
+    label = f"PAM {tasks.kind(aligned)} of pair {pair + 1}"
     learning = (numbers.permutation.epochs + numbers.curve.epochs) * numbers.train_examples
     judging = (numbers.candidates + 2) * numbers.statistics_examples // 3
     return tasks.task(setting, "pam", config, inputs, label, learning + judging)
@@ -62,7 +61,7 @@ def along(setting: Setting, pair: int, *, aligned: bool) -> Task:
         "statistics_examples": numbers.statistics_examples,
     }
     passes = numbers.measure_examples + numbers.statistics_examples + numbers.test_examples
-    label = f"along PAM's curve, {_start(aligned)}, of pair {pair + 1}"
+    label = f"along the PAM {tasks.kind(aligned)} curve of pair {pair + 1}"
     inputs = _path_inputs(setting, pair, aligned=aligned)
     return tasks.task(setting, "along", config, inputs, label, numbers.points * passes // 3)
 
@@ -78,14 +77,10 @@ def units(setting: Setting, pair: int, *, aligned: bool, end: int) -> Task:
         "statistics_examples": numbers.statistics_examples,
     }
     cost = numbers.align_examples + numbers.test_examples + numbers.statistics_examples
-    label = f"units midway on PAM's curve, {_start(aligned)}, of pair {pair + 1}"
+    label = f"units midway on the PAM {tasks.kind(aligned)} curve of pair {pair + 1}"
     inputs = _path_inputs(setting, pair, aligned=aligned)
     return tasks.task(setting, "units", config, inputs, label, cost)
 
 
 def _path_inputs(setting: Setting, pair: int, *, aligned: bool) -> tuple[Task, ...]:
     return (*tasks.ends(setting, pair), pam(setting, pair, aligned=aligned))
-
-
-def _start(aligned: bool) -> str:
-    return "from the alignment" if aligned else "from the identity"

@@ -14,10 +14,11 @@ from modeconn_lib.datasets.registry import dataset
 from modeconn_lib.evaluation.along_path import grid
 from modeconn_lib.evaluation.on_plane import Images, measure_points
 from modeconn_lib.evaluation.planes import Grid, Place, through, trace
+from modeconn_lib.experiments import path_inputs
 from modeconn_lib.experiments.feeds import Augmented, InOrder
+from modeconn_lib.experiments.path_inputs import join
 from modeconn_lib.experiments.work import Outcome, Step, Work
-from modeconn_lib.paths.curves import Curve, bezier, midpoint, segment
-from modeconn_lib.permutation.apply import permute
+from modeconn_lib.paths.curves import Curve
 
 BATCH = (
     250  # images; on a CPU, the maps of larger batches do not fit the cache and take half longer
@@ -74,22 +75,16 @@ def measure_plane(work: Work) -> Outcome:
 
 
 def _drawn(work: Work) -> _Drawn:
-    """Return networks and paths of the task's plane.
-
-    The inputs are, in this order: network A, network B, the alignment, the curve.
-    """
-    a, b, *rest = (work.tensors(record) for record in work.records)
+    """Return networks and paths of the task's plane, from inputs as `path_inputs` reads them."""
     which = work.config["through"]
+    a, b, inner = path_inputs.ends(work, aligned=which != "unaligned")
     if which == "networks":
-        twin = permute(b, work.trace().spec, rest.pop(0))
-        lines = {"unaligned line": segment(a, b), "aligned line": segment(a, twin)}
-        return _Drawn({"A": a, "B": b, "πB": twin}, lines)
-    name = "B"
-    if which == "aligned":
-        name, b = "πB", permute(b, work.trace().spec, rest.pop(0))
-    curve = bezier(a, {**midpoint(a, b), **rest.pop(0)}, b)
-    networks = {"A": a, name: b, "r(½)": curve.at(0.5)}
-    return _Drawn(networks, {f"{which} line": segment(a, b), f"{which} curve": curve})
+        as_trained = work.tensors(work.records[1])
+        lines = {"unaligned line": join(a, as_trained), "aligned line": join(a, b)}
+        return _Drawn({"A": a, "B": as_trained, "πB": b}, lines)
+    line, curve = join(a, b), join(a, b, inner)
+    networks = {"A": a, "πB" if which == "aligned" else "B": b, "r(½)": curve.at(0.5)}
+    return _Drawn(networks, {f"{which} line": line, f"{which} curve": curve})
 
 
 def _images(work: Work, points: int) -> Images:

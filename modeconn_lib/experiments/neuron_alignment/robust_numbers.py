@@ -6,7 +6,7 @@ There are two of everything along a curve: with batch-norm statistics of clean i
 those of attacked ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
 from modeconn_lib.results.record import Record
@@ -23,9 +23,16 @@ def summaries(study: Study) -> dict[str, Summary]:
     statistics`` or ``attacked statistics``: ``endpoint accuracy, …`` and ``endpoint robust
     accuracy, …`` (both ends), and for each kind of curve ``<kind> midpoint accuracy, …``,
     ``… minimum accuracy``, ``… midpoint gain`` (over the mean of the ends), each also with
-    ``robust`` before its last word, and ``<kind> barrier, …``, ``<kind> robust barrier, …``.
+    ``robust`` before its last word, and ``<kind> barrier, …``, ``<kind> robust barrier, …``. What
+    the attacks of others leave half-way is ``<kind> midpoint accuracy, all attacks of others``.
     """
-    return with_clean(study) | with_attacked(study)
+    left = {
+        f"{kind} midpoint accuracy, all attacks of others": summarise(
+            100 * share for share in checked_at(study, kind, 0.5, "square")
+        )
+        for kind in KINDS
+    }
+    return with_clean(study) | with_attacked(study) | left
 
 
 def with_clean(study: Study) -> dict[str, Summary]:
@@ -78,7 +85,6 @@ def highest(study: Study, kind: str, statistics: str) -> list[list[float]]:
 
 
 CHECK_COLUMNS = (
-    "study",
     "network",
     "no attack",
     "our attack",
@@ -89,23 +95,28 @@ CHECK_COLUMNS = (
 )
 
 
-def checks(shown: Mapping[str, Study]) -> list[list[str]]:
+def checks(study: Study) -> list[list[str]]:
     """Return the check by others' attacks as a table's rows: means over pairs, in percent."""
     rows = []
-    for title, study in shown.items():
-        for where, kind, i in (
-            ("A", "unaligned", 0),
-            ("half-way, unaligned", "unaligned", 1),
-            ("half-way, aligned", "aligned", 0),
-            ("B", "unaligned", 2),
-        ):
-            found = [r for n, r in study.select("check/").items() if n.endswith(f"/{kind}")]
-            cells = [
-                f"{100 * fmean(record.series[name][i] for record in found):.1f}"
-                for name in ("clean", "own", "apgd_ce", "apgd_dlr", "square", "own alone")
-            ]
-            rows.append([title, where, *cells])
+    for where, kind, t in (
+        ("A", "unaligned", 0.0),
+        ("half-way, unaligned", "unaligned", 0.5),
+        ("half-way, aligned", "aligned", 0.5),
+        ("B", "unaligned", 1.0),
+    ):
+        cells = [
+            f"{100 * fmean(checked_at(study, kind, t, name)):.1f}"
+            for name in ("clean", "own", "apgd_ce", "apgd_dlr", "square", "own alone")
+        ]
+        rows.append([where, *cells])
     return rows
+
+
+def checked_at(study: Study, kind: str, t: float, name: str) -> list[float]:
+    """Return a share of images at one network of a kind of curve, for each pair."""
+    every = study.select("check/").items()
+    found = [record for label, record in every if label.endswith(f"/{kind}")]
+    return [record.series[name][record.series["t"].index(t)] for record in found]
 
 
 def _curves(study: Study, kind: str) -> list[Record]:

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modeconn_lib.core.params import Params
 from modeconn_lib.evaluation.along_path import barrier, grid
 from modeconn_lib.evaluation.independent_attacks import survivors
 from modeconn_lib.evaluation.robustness import (
@@ -24,10 +23,10 @@ from modeconn_lib.evaluation.robustness import (
     with_statistics,
     withstood,
 )
+from modeconn_lib.experiments import path_inputs
 from modeconn_lib.experiments.work import Outcome, Step, Work
-from modeconn_lib.paths.curves import Curve, bezier, midpoint
+from modeconn_lib.paths.curves import bezier, midpoint
 from modeconn_lib.paths.fit import LearnCurve
-from modeconn_lib.permutation.apply import permute
 from modeconn_lib.training.attacks import Attack
 from modeconn_lib.training.objectives import TrainNetwork
 
@@ -63,7 +62,7 @@ def learn_robust_curve(work: Work) -> Outcome:
 
     Every batch is attacked at the network of its t. The point's parameters are the tensors.
     """
-    a, b, _ = _inputs(work)
+    a, b, _ = path_inputs.ends(work)
     module = work.network()
     objective = LearnCurve(
         module,
@@ -92,7 +91,7 @@ def measure_robustly(work: Work) -> Outcome:
     Series: ``t``, and for each kind of statistics ``<kind> accuracy``, ``… robust_accuracy``,
     ``… loss``, ``… robust_loss``. Scalars: for each kind the barriers of both losses.
     """
-    points, path = work.config["points"], _path(work)
+    points, path = work.config["points"], path_inputs.path(work)
     ts = grid(points, path.breakpoints)
     found = measure_robust_path(path, work.network(), ts, _protocol(work, points))
     series: dict[str, list[Any]] = {"t": list(ts)}
@@ -112,7 +111,7 @@ def check(work: Work) -> Outcome:
     names, what each of theirs and those before it leave. ``own alone`` is the share of images that
     our attack has and all of theirs have not.
     """
-    config, path, module = work.config, _path(work), work.network()
+    config, path, module = work.config, path_inputs.path(work), work.network()
     protocol = _protocol(work, len(config["t"]))
     images, labels = _whole(work.in_order("test", config["examples"]))
     series: dict[str, list[Any]] = {}
@@ -173,24 +172,6 @@ def _whole(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Return all images and all labels as one batch."""
     images, labels = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(labels)
-
-
-def _inputs(work: Work) -> tuple[Params, Params, Params | None]:
-    """Return both ends, the second aligned where the task says so, and the inner point if any.
-
-    The inputs are, in this order: network A, network B, the alignment, the curve.
-    """
-    a, b, *rest = (work.tensors(record) for record in work.records)
-    if work.config["aligned"]:
-        b = permute(b, work.trace().spec, rest.pop(0))
-    return a, b, rest.pop(0) if rest else None
-
-
-def _path(work: Work) -> Curve:
-    """Return the curve that the inputs make."""
-    a, b, inner = _inputs(work)
-    assert inner is not None  # the tasks name the curve
-    return bezier(a, {**midpoint(a, b), **inner}, b)
 
 
 STEPS: dict[str, Step] = {

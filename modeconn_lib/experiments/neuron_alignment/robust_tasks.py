@@ -13,7 +13,7 @@ from modeconn_lib.core.seeds import derive
 from modeconn_lib.datasets.augmentation import augmentation
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
-from modeconn_lib.experiments.tasks import measuring, task, training
+from modeconn_lib.experiments.tasks import as_matched, kind, measuring, task, training
 from modeconn_lib.training.attacks import Attack
 
 TOOLBOX = "adversarial-robustness-toolbox"
@@ -66,9 +66,9 @@ def robust_curve(setting: Setting, pair: int, *, aligned: bool) -> Task:
         "aligned": aligned,
         "seed": derive(setting.seed, "curve", pair),
     }
-    label = f"robust {_kind(aligned)} curve of pair {pair + 1}"
+    label = f"robust {kind(aligned)} curve of pair {pair + 1}"
     cost = numbers.curve.epochs * numbers.train_examples
-    inputs = _ends_as_matched(setting, pair, aligned)
+    inputs = as_matched(_ends(setting, pair), robust_alignment(setting, pair), aligned)
     return task(setting, "robust_curve", config, inputs, label, cost)
 
 
@@ -76,7 +76,7 @@ def robust_along(setting: Setting, pair: int, *, aligned: bool) -> Task:
     """Return the measuring of a robust curve, with clean and with attacked statistics."""
     numbers = setting.numbers
     config = {**_measured(setting, aligned), "points": numbers.points}
-    label = f"along the robust {_kind(aligned)} curve of pair {pair + 1}"
+    label = f"along the robust {kind(aligned)} curve of pair {pair + 1}"
     cost = numbers.points * (2 * numbers.test_examples + numbers.statistics_examples)
     inputs = _curve_and_ends(setting, pair, aligned)
     return task(setting, "robust_along", config, inputs, label, cost)
@@ -98,7 +98,7 @@ def robust_check(setting: Setting, pair: int, *, aligned: bool) -> Task:
         "queries": 50 * attack.steps,
         "seed": derive(setting.seed, "check", pair),
     }
-    label = f"others' attacks on the robust {_kind(aligned)} curve of pair {pair + 1}"
+    label = f"others' attacks on the robust {kind(aligned)} curve of pair {pair + 1}"
     per_image = (2 * config["iterations"] + config["queries"]) // (1 + attack.steps)
     cost = len(config["t"]) * config["examples"] * per_image
     inputs = _curve_and_ends(setting, pair, aligned)
@@ -141,15 +141,6 @@ def _ends(setting: Setting, pair: int) -> tuple[Task, Task]:
     return robust_endpoint(setting, pair, 0), robust_endpoint(setting, pair, 1)
 
 
-def _ends_as_matched(setting: Setting, pair: int, aligned: bool) -> tuple[Task, ...]:
-    """Return the tasks of A, of B and, for an aligned path, of B's permutation."""
-    return (*_ends(setting, pair), *((robust_alignment(setting, pair),) if aligned else ()))
-
-
 def _curve_and_ends(setting: Setting, pair: int, aligned: bool) -> tuple[Task, ...]:
     curve = robust_curve(setting, pair, aligned=aligned)
-    return (*_ends_as_matched(setting, pair, aligned), curve)
-
-
-def _kind(aligned: bool) -> str:
-    return "aligned" if aligned else "unaligned"
+    return (*curve.inputs, curve)

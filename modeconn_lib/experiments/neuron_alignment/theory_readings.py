@@ -5,10 +5,11 @@ Study  ->  summaries, words, by_order, by_layer, of_examples, of_descent
 What is claimed of them is in `theory_claims`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 
+from modeconn_lib.core.scientific import scientific
 from modeconn_lib.experiments.pages import NOTHING
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
@@ -94,83 +95,60 @@ def premise(record: Record, order: str, split: str = "train") -> list[float]:
     return [x / y for x, y in zip(mine, asis, strict=True)]
 
 
-BY_ORDER = (
-    "study",
-    "B's units by",
-    "distance of the ends, layer by layer, share of unaligned",
-    "loss half-way",
-    "bound",
-    "bound by true distances",
-    "bound, share of unaligned",
-)
+BY_ORDER = ("B's units by", "ends", "loss", "bound", "by true distances", "share")
 
 
-def by_order(shown: Mapping[str, Study]) -> list[list[str]]:
+def by_order(study: Study) -> list[list[str]]:
     """Return a row for every way to order B's units; `BY_ORDER` are the heads.
 
-    Means over pairs; the shares of every hidden layer are separated by commas.
+    Means over pairs. ``ends`` are the distances of every hidden layer's ends, ``share`` is the
+    bound's integral, both as shares of what they are unaligned.
     """
-    rows = []
-    for title, study in shown.items():
-        found = bounds(study)
-        for order in orders(study):
-            shares = [fmean(layer) for layer in zip(*(premise(r, order) for r in found))]  # noqa: B905
-            line = f"{order} train cross_entropy"
-            cells = [
-                summarise(middle(r, f"{line}{kind}") for r in found)
-                for kind in ("", " bound", " half")
+    found, rows = bounds(study), []
+    for order in orders(study):
+        shares = [fmean(layer) for layer in zip(*(premise(r, order) for r in found))]  # noqa: B905
+        line = f"{order} train cross_entropy"
+        cells = [
+            summarise(middle(r, f"{line}{kind}") for r in found) for kind in ("", " bound", " half")
+        ]
+        whole = fmean(
+            r.number(f"{order} train bound") / r.number("unaligned train bound") for r in found
+        )
+        rows.append(
+            [
+                ORDERS[order],
+                ", ".join(f"{share:.2f}" for share in shares),
+                cells[0].text(3),
+                cells[1].text(1),
+                cells[2].text(1),
+                f"{whole:.2f}",
             ]
-            whole = fmean(
-                r.number(f"{order} train bound") / r.number("unaligned train bound") for r in found
-            )
-            rows.append(
-                [
-                    title,
-                    ORDERS[order],
-                    ", ".join(f"{share:.2f}" for share in shares),
-                    cells[0].text(3),
-                    cells[1].text(1),
-                    cells[2].text(1),
-                    f"{whole:.2f}",
-                ]
-            )
+        )
     return rows
 
 
-BY_LAYER = (
-    "study",
-    "layer",
-    "norms of the weights, A and B",
-    "ends, unaligned",
-    "ends, aligned",
-    "d(½; 0), unaligned",
-    "its bound",
-    "d(½; 0), aligned",
-    "its bound",
-)
+BY_LAYER = ("layer", "norms", "B is", "ends", "d(½; 0)", "its bound")
 
 
-def by_layer(shown: Mapping[str, Study]) -> list[list[str]]:
-    """Return a row for every hidden layer: means over pairs; `BY_LAYER` are the heads."""
-    rows = []
-    for title, study in shown.items():
-        found = bounds(study)
-        for i, group in enumerate(found[0].series["groups"]):
-            norms = [fmean(r.series[f"norms_{end}"][i] for r in found) for end in "ab"]
-            cells = [
-                fmean(r.series[f"{order} train ends"][i] for r in found)
-                for order in ("unaligned", ALIGNED)
-            ]
-            for order in ("unaligned", ALIGNED):
-                for kind in ("", " bound"):
-                    of = (r.series[f"{order} train to_a{kind}"] for r in found)
-                    cells.append(fmean(values[len(values) // 2][i] for values in of))
-            both = " and ".join(f"{norm:.2f}" for norm in norms)
-            rows.append([title, group, both, *(f"{cell:.2f}" for cell in cells)])
+def by_layer(study: Study) -> list[list[str]]:
+    """Return two rows for every hidden layer, unaligned and aligned; `BY_LAYER` are the heads.
+
+    Means over pairs. ``norms`` are those of the weights of A and of B, whatever the order.
+    """
+    found, rows = bounds(study), []
+    for i, group in enumerate(found[0].series["groups"]):
+        norms = [fmean(r.series[f"norms_{end}"][i] for r in found) for end in "ab"]
+        for order, words in (("unaligned", "unaligned"), (ALIGNED, "aligned")):
+            cells = [fmean(r.series[f"{order} train ends"][i] for r in found)]
+            for kind in ("", " bound"):
+                of = (r.series[f"{order} train to_a{kind}"] for r in found)
+                cells.append(fmean(values[len(values) // 2][i] for values in of))
+            both = ", ".join(f"{norm:.2f}" for norm in norms)
+            rows.append([group, both, words, *(f"{cell:.2f}" for cell in cells)])
     return rows
 
 
-OF_EXAMPLES = ("networks", "loss half-way", "bound half-way", "loss below its bound by, at most")
+OF_EXAMPLES = ("networks", "loss", "bound", "below it by")
 
 
 def of_examples(study: Study) -> list[list[str]]:
@@ -188,40 +166,31 @@ def of_examples(study: Study) -> list[list[str]]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share > 0.01 else f"{100 * share:.0e} %"
+    return f"{100 * share:.0f} %" if share > 0.01 else f"{scientific(100 * share, 1)} %"
 
 
-OF_DESCENT = (
-    "study",
-    "delta",
-    "Q and its smooth twin apart by: bound",
-    "found, at most",
-    "iterates accepted",
-    "Q at the start",
-    "Q at the last accepted",
-    "steps on which it rose",
-)
+OF_DESCENT = ("δ", "bound c", "apart by", "accepted", "Q, start", "Q, last", "rises")
 
 
-def of_descent(shown: Mapping[str, Study]) -> list[list[str]]:
-    """Return a row for every width of the corners; `OF_DESCENT` are the heads."""
-    rows = []
-    for title, study in shown.items():
-        record = study["descent"]
-        for k, delta in enumerate(record.series["deltas"]):
-            sharp = accepted(record, k)
-            rows.append(
-                [
-                    title,
-                    f"{delta:g}",
-                    f"{record.number(f'rounding {k}'):.2g}",
-                    f"{apart(record, k):.2g}",
-                    str(len(sharp) - 1),
-                    f"{sharp[0]:.3f}",
-                    f"{sharp[-1]:.3f}",
-                    str(rises(sharp)),
-                ]
-            )
+def of_descent(study: Study) -> list[list[str]]:
+    """Return a row for every width of the corners; `OF_DESCENT` are the heads.
+
+    ``bound c`` is what Q and its smooth twin can be apart by, ``apart by`` the most that they are.
+    """
+    record, rows = study["descent"], []
+    for k, delta in enumerate(record.series["deltas"]):
+        sharp = accepted(record, k)
+        rows.append(
+            [
+                scientific(delta),
+                scientific(record.number(f"rounding {k}")),
+                scientific(apart(record, k)),
+                str(len(sharp) - 1),
+                f"{sharp[0]:.3f}",
+                f"{sharp[-1]:.3f}",
+                str(rises(sharp)),
+            ]
+        )
     return rows
 
 
@@ -229,6 +198,11 @@ def accepted(record: Record, k: int, what: str = "sharp") -> list[float]:
     """Return a number of every accepted iterate of the k-th width, the start included."""
     rows = zip(record.series[f"{what} {k}"], record.series[f"accepted {k}"], strict=True)
     return [float(value) for value, passed in rows if passed]
+
+
+def iterates(record: Record) -> list[int]:
+    """Return how many iterates were accepted, for each width, the widest corners first."""
+    return [len(accepted(record, k)) - 1 for k in range(len(record.series["deltas"]))]
 
 
 def apart(record: Record, k: int) -> float:
@@ -247,12 +221,12 @@ def words(study: Study | None, who: str) -> dict[str, str]:
     if study is None:
         names = (
             *("biases", "orders", "norm bound", "rise", "printed"),
-            *("first width", "last width", "last accepted", "farther"),
+            *("first width", "first accepted", "last width", "last accepted", "farther"),
         )
         return {f"{who} {name}": NOTHING for name in names}
     written, descent = study["written"], study["descent"]
     before, after = written.series["printed sharp"]
-    deltas = descent.series["deltas"]
+    deltas, passed = descent.series["deltas"], iterates(descent)
     true = written.series["drawn true"]
     return {
         f"{who} biases": f"{summaries(study)['times by biases'].mean:.3f}",
@@ -261,7 +235,8 @@ def words(study: Study | None, who: str) -> dict[str, str]:
         f"{who} norm bound": f"{descent.number('norm_bound'):.2f}",
         f"{who} rise": f"{before:.2f} δ to {after:.2f} δ",
         f"{who} printed": f"{written.number('printed rounding'):.2f} δ",
-        f"{who} first width": f"{deltas[0]:g}",
-        f"{who} last width": f"{deltas[-1]:g}",
-        f"{who} last accepted": str(len(accepted(descent, len(deltas) - 1)) - 1),
+        f"{who} first width": scientific(deltas[0]),
+        f"{who} first accepted": str(passed[0]),
+        f"{who} last width": scientific(deltas[-1]),
+        f"{who} last accepted": str(passed[-1]),
     }

@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.neuron_alignment import alignment_costs, cost_tasks, learned_curves
+from modeconn_lib.experiments.neuron_alignment import (
+    alignment_costs,
+    cost_pages,
+    cost_tasks,
+    learned_curves,
+)
 from modeconn_lib.experiments.neuron_alignment.alignment_costs import COSTS, MATCHED, WORDS
 from modeconn_lib.experiments.parameters import setting, settings
 from modeconn_lib.experiments.plan import in_order
@@ -17,7 +22,7 @@ from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
-RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
+RESULTS = Path(__file__).resolve().parents[3] / "data" / "results"
 AVERAGE = {"unaligned": 0.5, "aligned": 0.9, "correlation_pre": 0.8, "l2_post": 0.7, "l2_pre": 0.6}
 COST, PRE = 0.4, 0.5
 
@@ -298,6 +303,51 @@ def test_the_scorecard_says_every_cost():
     assert "L2, post, within the budget 70.5" in row["recorded"]
 
 
+def test_the_scorecard_has_this_build_s_numbers_of_the_same_subject_or_of_its_own():
+    there = {"there": made_up(aligned=0.5)}
+    (row,) = alignment_costs.scorecard({"there": made_up(), "here": made_up()}, there)
+    assert row["recorded"].startswith("unaligned 50.5 ± 0.7; correlation, post 50.5 ± 0.7; ")
+    assert row["build"].startswith("unaligned 50.5 ± 0.7; correlation, post 90.5 ± 0.7; ")
+    (row,) = alignment_costs.scorecard({"here": made_up(pairs=1)}, there)
+    assert row["build"].startswith("here: unaligned 50.0; correlation, post 90.0; ")
+    assert row["build"].endswith("(n = 1)")
+    (row,) = alignment_costs.scorecard({"here": made_up(curves=False)}, there)
+    assert row["build"] == "here: not run"
+
+
+def test_a_layer_without_any_distance_has_nothing_to_gain():
+    nothing = of("costs", {"unaligned/l2/post": [0.0, 4.0], "l2_pre/l2/post": [0.0, 1.0]})
+    assert alignment_costs.left(nothing, "l2_pre", "post") == [1.0, 0.25]
+
+
+def test_the_figure_is_handed_a_line_for_each_pair():
+    found = cost_pages.distances({"here": made_up()})["here"]
+    assert list(found) == ["post", "pre"]
+    assert list(found["pre"]) == list(COSTS)
+    assert found["pre"]["l2_post"] == [[50, 25], [50, 25]]
+
+
+def test_numbers_are_called_what_the_page_calls_the_costs():
+    usual, named = alignment_costs.summaries(made_up()), cost_pages.numbers(made_up())
+    assert list(usual.values()) == list(named.values())
+    assert named["correlation, post: curve average"] == usual["aligned curve average"]
+    assert named["endpoint accuracy"] == usual["endpoint accuracy"]
+    assert not [name for name in named if "_" in name or name.startswith("aligned")]
+
+
+def test_tables_have_a_cell_for_every_head():
+    shown = {"here": made_up(pairs=1), "there": made_up(gap=1e-7)}
+    for one in (cost_pages.diagnostics, cost_pages.subsets, cost_pages.budgets):
+        text = one(shown, "tab-x").text
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        assert len({row.count(" | ") for row in rows}) == 1
+        assert text.count(":::{table}") == (1 if one is cost_pages.budgets else 2)
+    assert "| correlation, post | 0.700 | 0.700 | 37.5 | 37.5 | 75.0 |" in (
+        cost_pages.diagnostics(shown, "tab-x").text
+    )
+    assert "2.5 × 10⁻⁵" in cost_pages.budgets(shown, "tab-x").text
+
+
 def test_only_studies_with_curves_show_some():
     both = {"with": made_up(), "without": made_up(curves=False)}
     assert list(alignment_costs.with_curves(both)) == ["with"]
@@ -307,4 +357,5 @@ def test_the_standard_study_of_cifar_100_learns_no_curves():
     first, second = settings(None, setting(profile="standard").wanted, alignment_costs.PROFILES)
     assert (first.dataset.name, second.dataset.name) == ("cifar10", "cifar100")
     assert first.numbers.curve is not None
+    assert first.pairs == second.pairs == 1
     assert second.numbers.curve is None

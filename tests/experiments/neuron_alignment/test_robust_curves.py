@@ -35,9 +35,17 @@ def along(accuracy, robust, loss):
     return Record("robust_along", 1, {"series": series}, series=series, scalars=scalars)
 
 
+def values_at(share, points):
+    """A share of images at every t; the aligned network half-way has 0.02 more."""
+    return [share] * points if points == 3 or not share else [share + 0.02]
+
+
 def checked(points, **changed):
     shares = {**CHECK, "own alone": 0.0, **changed}
-    series = {name: [share] * points for name, share in shares.items()}
+    series = {
+        "t": [0.0, 0.5, 1.0] if points == 3 else [0.5],
+        **{name: values_at(share, points) for name, share in shares.items()},
+    }
     return Record("robust_check", 1, {"series": series}, series=series)
 
 
@@ -140,7 +148,7 @@ def test_numbers_are_means_over_pairs_in_percent_and_nats():
 
 
 def test_every_sentence_holds_where_alignment_helps():
-    assert held(study()) == [True] * 11
+    assert held(study()) == [True] * 12
 
 
 def changed(kind, which, values):
@@ -163,7 +171,7 @@ def changed(kind, which, values):
 def test_each_sentence_of_the_paper_can_fail_and_is_counted(failing, pair):
     found = study(pair)
     both = failing | {i + 5 for i in failing}
-    assert held(found) == [i not in both for i in range(11)]
+    assert held(found) == [i not in both for i in range(12)]
     assert not any(claim.insisted for claim in robust_curves.claims(found)[:-1])
     insists = replace(found, config={**found.config, "insists": True})
     check_claims(insists, robust_curves.claims(insists))
@@ -183,17 +191,31 @@ def test_one_network_must_be_better_at_both_tasks():
 
 def test_a_page_is_not_built_where_ours_is_the_stronger_attack():
     found = study(square=0.41)
-    assert held(found) == [True] * 10 + [False]
+    assert held(found) == [True] * 11 + [False]
     insists = replace(found, config={**found.config, "insists": True})
     with pytest.raises(AssertionError, match="leave no more images correctly classified"):
         check_claims(insists, robust_curves.claims(insists))
 
 
 def test_the_check_is_shown_for_both_ends_and_both_middles():
-    rows = robust_numbers.checks({"here": study()})
-    assert [row[1] for row in rows] == ["A", "half-way, unaligned", "half-way, aligned", "B"]
-    assert rows[0] == ["here", "A", "60.0", "40.0", "39.0", "38.0", "37.0", "0.0"]
+    rows = robust_numbers.checks(study())
+    assert [row[0] for row in rows] == ["A", "half-way, unaligned", "half-way, aligned", "B"]
+    assert rows[0] == ["A", "60.0", "40.0", "39.0", "38.0", "37.0", "0.0"]
+    assert rows[2][5] == "39.0"
     assert all(len(row) == len(robust_numbers.CHECK_COLUMNS) for row in rows)
+
+
+def test_what_is_gained_half_way_is_judged_by_the_others_attacks_too():
+    found = study()
+    found.records["check/0/aligned"].series["square"][0] = CHECK["square"] - 0.01
+    claim = robust_curves.claims(found)[10]
+    assert (claim.holds, claim.insisted) == (False, False)
+    assert claim.found == "37.0 % against 36.0 % of the images checked"
+    assert held(found).count(False) == 1
+    name = "midpoint accuracy, all attacks of others"
+    said = robust_numbers.summaries(found)
+    assert said[f"unaligned {name}"].mean == pytest.approx(37)
+    assert said[f"aligned {name}"].mean == pytest.approx(36)
 
 
 def test_the_attack_is_said_of_the_paper_the_record_and_this_build():
@@ -211,7 +233,7 @@ def test_the_scorecard_says_barriers_and_gains():
         "aligned 0.100 ± 0.000, +5.0 clean, +3.0 robust (n = 2)"
     )
     assert row["build"].endswith("(n = 1)")
-    assert row["verdict"] == "reproduced: 11 of 11 claims hold"
+    assert row["verdict"] == "reproduced: 12 of 12 claims hold"
     (row,) = robust_curves.scorecard({"here": study(dataset="cifar100")}, {})
     assert row["recorded"] == "not run"
     assert "+5.3 clean and +1.3 robust" in row["paper"]

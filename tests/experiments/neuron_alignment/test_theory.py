@@ -88,7 +88,7 @@ def test_what_is_no_chain_is_refused_before_any_work(name, tmp_path):
 
 def test_every_claim_that_is_a_theorem_holds_even_for_hardly_trained_networks(study):
     insisted = [c for c in theory_claims.claims(study) if c.insisted]
-    assert len(insisted) == 12
+    assert len(insisted) == 13
     assert [claim.text for claim in insisted if not claim.holds] == []
 
 
@@ -111,6 +111,11 @@ def test_claims_on_bounds_can_fail(study):
     high = [2 * v for v in study["bounds/0"].series["unaligned train cross_entropy bound"]]
     found = failing(changed(study, "bounds/0", {"l2_pre train cross_entropy bound": high}))
     assert [text[:12] for text in found] == ["at every t, "]
+
+    line = "l2_pre train cross_entropy bound"
+    low = [2.3 if i == 2 else v for i, v in enumerate(study["bounds/0"].series[line])]
+    found = failing(changed(study, "bounds/0", {line: low}))
+    assert [text[:10] for text in found] == ["half-way, "]
 
     found = failing(changed(study, "bounds/0", {"constrained train ends": ends}))
     assert [text[:12] for text in found] == ["the constrai"]
@@ -175,17 +180,18 @@ def test_one_order_for_all_layers_is_there_where_all_are_of_one_size():
 
 
 def test_tables_have_a_row_for_everything_and_a_cell_for_every_head(study):
-    shown = {"here": study}
     for rows, heads, count in (
-        (theory_readings.by_order(shown), theory_readings.BY_ORDER, 6),
-        (theory_readings.by_layer(shown), theory_readings.BY_LAYER, 2),
+        (theory_readings.by_order(study), theory_readings.BY_ORDER, 6),
+        (theory_readings.by_layer(study), theory_readings.BY_LAYER, 4),
         (theory_readings.of_examples(study), theory_readings.OF_EXAMPLES, 6),
-        (theory_readings.of_descent(shown), theory_readings.OF_DESCENT, 4),
+        (theory_readings.of_descent(study), theory_readings.OF_DESCENT, 4),
     ):
         assert len(rows) == count
         assert {len(row) for row in rows} == {len(heads)}
-    first = theory_readings.by_order(shown)[0]
-    assert (first[1], first[2], first[-1]) == ("unaligned", "1.00, 1.00", "1.00")
+    first = theory_readings.by_order(study)[0]
+    assert (first[0], first[1], first[-1]) == ("unaligned", "1.00, 1.00", "1.00")
+    assert [row[2] for row in theory_readings.by_layer(study)] == ["unaligned", "aligned"] * 2
+    assert [row[0] for row in theory_readings.of_descent(study)] == ["0.01", "10⁻⁴", "10⁻⁶", "10⁻⁸"]
 
 
 def test_numbers_are_those_half_way(study):
@@ -201,7 +207,8 @@ def test_words_are_dashes_where_nothing_is_recorded(study):
     nothing, said = theory_readings.words(None, "x"), theory_readings.words(study, "x")
     assert set(nothing.values()) == {"–"}
     assert nothing.keys() == said.keys()
-    assert said["x first width"] == "0.01"
+    assert (said["x first width"], said["x first accepted"]) == ("0.01", "0")
+    assert (said["x last width"], said["x last accepted"]) == ("10⁻⁸", "1")
 
 
 def test_the_scorecard_says_what_was_run(study):
@@ -210,3 +217,22 @@ def test_the_scorecard_says_what_was_run(study):
     (row,) = theory_claims.scorecard({}, {"here": study})
     assert "% of the unaligned one" in row["recorded"]
     assert row["verdict"].endswith("claims hold")
+
+
+def test_the_scorecard_has_this_build_s_numbers_of_the_same_subject_or_of_its_own(study):
+    (row,) = theory_claims.scorecard({"here": study}, {"here": study})
+    assert row["build"] == row["recorded"]
+    (row,) = theory_claims.scorecard({"here": study}, {"there": study})
+    assert row["build"] == f"here: {row['recorded']}"
+
+
+def test_a_descent_that_ends_sooner_with_narrower_corners_is_counted(study):
+    (claim,) = [c for c in theory_claims.claims(study) if c.text.startswith("the narrower")]
+    assert claim.holds
+    last = len(study["descent"].series["deltas"]) - 1
+    stopped = {f"accepted {last}": [True, False]}
+    found = changed(study, "descent", stopped)
+    (claim,) = [c for c in theory_claims.claims(found) if c.text.startswith("the narrower")]
+    assert not claim.holds
+    assert not claim.insisted
+    assert claim.found == "0, 1, 1, 0, the widest first"
