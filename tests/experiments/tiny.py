@@ -29,7 +29,7 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from modeconn_lib.__main__ import main
-from modeconn_lib.experiments import curve_profiles
+from modeconn_lib.experiments.neuron_alignment import curve_profiles
 from modeconn_lib.experiments.profiles import PROFILES
 from tests.experiments.tiny import TINY
 
