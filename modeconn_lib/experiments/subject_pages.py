@@ -75,14 +75,18 @@ def numbers(
 
 
 def verdicts(shown: Studies, claims: Claims, caption: str, name: str) -> Markdown:
-    """Return every claim of every study, and what was found, as a numbered table."""
+    """Return every claim of every study, and what was found, as a numbered table.
+
+    The title of a study stands in a row of its own above its claims.
+    """
     rows = []
     for title, study in shown.items():
-        for claim in claims(study):
-            rows.append(
-                [claim.text, title, f"{'holds' if claim.holds else 'fails'}: {claim.found}"]
-            )
-    return table(["claim", "study", "found"], rows, caption, name)
+        rows.append([f"**{title}**", ""])
+        rows += [
+            [claim.text, f"{'holds' if claim.holds else 'fails'}: {claim.found}"]
+            for claim in claims(study)
+        ]
+    return table(["claim", "found"], rows, caption, name)
 
 
 def verdicts_of(studies: Studies, claims: Claims) -> str:

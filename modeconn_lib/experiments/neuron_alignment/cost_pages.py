@@ -113,10 +113,15 @@ def _subsets(study: Study) -> list[list[str]]:
 
 
 def texts(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> dict[str, str]:
-    """Return how many layers the budget binds, for this build's and the recorded first study."""
+    """Return how many layers the budget binds, and how much of it is used.
+
+    For this build's and the recorded first study: ``build layers bound``, ``build budget used``.
+    """
     out = {}
     for who, study in (("build", lines.first(built)), ("recorded", lines.first(recorded))):
         out[f"{who} layers bound"] = NOTHING if study is None else _bound(study)
+        used = NOTHING if study is None else alignment_costs.budgets(study)["budget used"].text(0)
+        out[f"{who} budget used"] = used
     return out
 
 
