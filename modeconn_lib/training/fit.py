@@ -11,8 +11,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ParamSpec, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ CHECK_EVERY = 50  # batches between looks at the loss: a look makes a GPU wait
 
 
 Learned = tuple[Tensor, ...]
+P = ParamSpec("P")
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -145,7 +147,18 @@ def silent(count: int) -> None:
     """Report nothing."""
 
 
-@torch.random.fork_rng(devices=[])  # the caller's random numbers go on as they would have
+def _own_random_numbers(function: Callable[P, History]) -> Callable[P, History]:
+    """Let torch's random numbers, a GPU's included, go on afterwards as they would have."""
+
+    @wraps(function)
+    def call(*arguments: P.args, **options: P.kwargs) -> History:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            return function(*arguments, **options)
+
+    return call
+
+
+@_own_random_numbers
 def fit(
     objective: Objective,
     batches: Batches,
