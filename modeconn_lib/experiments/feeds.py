@@ -6,6 +6,7 @@ Images  ->  TrainFeed(epoch, step)  |  InOrder, Inputs  ->  batches on the machi
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from modeconn_lib.core.hardware import Machine
@@ -53,6 +54,11 @@ class InOrder:
     batch_size: int
     augmentation: Augmentation
     machine: Machine
+
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """Return all images and all labels as one batch."""
+        images, labels = zip(*self, strict=True)
+        return torch.cat(images), torch.cat(labels)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (images, labels)."""

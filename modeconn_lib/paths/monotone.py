@@ -16,7 +16,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from modeconn_lib.paths.smoothed import Flat, Problem
-from modeconn_lib.permutation.apply import identity
+from modeconn_lib.permutation.apply import identity, squared_distance
 from modeconn_lib.permutation.spec import Permutations
 
 # Share of what the slope promises that a step has to bring (Armijo's rule).
@@ -140,7 +140,7 @@ def descend(
     for k in range(rule.iterations):
         tried = candidates(problem, phi, p, k)
         q, smooth = choose(problem, phi, p, found[-1].smooth, tried, rule.nu_p)
-        end, far = problem.end(q), distance(p, q)
+        end, far = problem.end(q), squared_distance(p, q)
         psi, smooth = descend_curve(problem, phi, end, rule.nu_phi, rule.steps)
         by_phi = float((psi - phi).square().sum()) / (2 * rule.nu_phi)
         by_p = far / (2 * rule.nu_p)
@@ -173,8 +173,8 @@ def choose(
         if not problem.allowed(phi, end):
             continue
         value = problem.objective(problem.smooth, phi, end)
-        if value + distance(p, q) / (2 * nu) < least:
-            best, least, objective = dict(q), value + distance(p, q) / (2 * nu), value
+        if value + squared_distance(p, q) / (2 * nu) < least:
+            best, least, objective = dict(q), value + squared_distance(p, q) / (2 * nu), value
     return best, objective
 
 
@@ -202,8 +202,3 @@ def descend_curve(
             break
         here, rate = there, 2 * rate
     return here, problem.objective(problem.smooth, here, end)
-
-
-def distance(p: Permutations, q: Permutations) -> int:
-    r"""Return :math:`\lVert P - P' \rVert_F^2`: 2 for every unit that is elsewhere."""
-    return 2 * sum(int((p[group] != q[group]).sum()) for group in p)

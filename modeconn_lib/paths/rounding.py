@@ -22,7 +22,7 @@ from modeconn_lib.core.modes import mode
 from modeconn_lib.core.params import Layout, Params
 from modeconn_lib.paths.birkhoff import TERMS, Birkhoff, decompose, draw, nearest_permutation
 from modeconn_lib.paths.permuted_curve import Matrices
-from modeconn_lib.permutation.apply import permute
+from modeconn_lib.permutation.apply import permute, squared_distance
 from modeconn_lib.permutation.spec import Permutations, PermutationSpec
 from modeconn_lib.training.batchnorm import normalise_by_batch
 from modeconn_lib.training.fit import Batches, OutOfTime, never, silent
@@ -261,8 +261,3 @@ def choose(
     previous = proposal.candidates[0]
     penalties = (squared_distance(one, previous) / (2 * proximal) for one in proposal.candidates)
     return Choice(proposal, tuple(loss[name] for name in names), tuple(penalties))
-
-
-def squared_distance(one: Permutations, other: Permutations) -> int:
-    r"""Return :math:`\lVert P - Q \rVert^2`: each unit that is elsewhere counts twice."""
-    return 2 * sum(int((p != other[group]).sum()) for group, p in one.items())

@@ -138,3 +138,8 @@ def check_permutations(spec: PermutationSpec, permutations: Permutations) -> Non
                 f"group {group!r} is inside {outer!r}, but its permutation does not move blocks of "
                 f"{each} units as that of {outer!r} does; `nested.assign` finds some that do"
             )
+
+
+def squared_distance(p: Permutations, q: Permutations) -> int:
+    r"""Return :math:`\lVert P - Q \rVert_F^2`: 2 for every unit that is elsewhere."""
+    return 2 * sum(int((p[group] != q[group]).sum()) for group in p)

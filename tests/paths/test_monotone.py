@@ -16,7 +16,7 @@ from modeconn_lib.paths.curves import bezier, midpoint
 from modeconn_lib.paths.doubly_stochastic import matrix
 from modeconn_lib.paths.downhill import _step as downhill_step
 from modeconn_lib.paths.downhill import best_swap, downhill, tables
-from modeconn_lib.paths.monotone import Rule, choose, descend, descend_curve, distance
+from modeconn_lib.paths.monotone import Rule, choose, descend, descend_curve
 from modeconn_lib.paths.smoothed import Problem, clip_norm
 from modeconn_lib.permutation.apply import (
     check_permutations,
@@ -24,6 +24,7 @@ from modeconn_lib.permutation.apply import (
     invert,
     permute,
     random_permutations,
+    squared_distance,
 )
 from modeconn_lib.permutation.trace import trace
 
@@ -160,8 +161,8 @@ def test_a_projected_curve_is_allowed_and_one_that_is_allowed_stays(problem):
 def test_distance_is_that_of_the_matrices(spec):
     p, q = (random_permutations(spec, source(seed)) for seed in (1, 2))
     expected = sum(float((matrix(p[g]) - matrix(q[g])).square().sum()) for g in p)
-    assert distance(p, q) == expected
-    assert distance(p, p) == 0
+    assert squared_distance(p, q) == expected
+    assert squared_distance(p, p) == 0
 
 
 def test_the_best_candidate_is_chosen_by_objective_and_distance(problem):
@@ -170,13 +171,16 @@ def test_the_best_candidate_is_chosen_by_objective_and_distance(problem):
     others = [random_permutations(problem.spec, source(seed)) for seed in range(12)]
     for nu in (0.5, 1e6):
         costs = [now] + [
-            problem.objective(problem.smooth, phi, problem.end(q)) + distance(p, q) / (2 * nu)
+            problem.objective(problem.smooth, phi, problem.end(q))
+            + squared_distance(p, q) / (2 * nu)
             for q in others
         ]
         chosen, value = choose(problem, phi, p, now, others, nu)
-        assert value + distance(p, chosen) / (2 * nu) == pytest.approx(min(costs), rel=1e-12)
-    assert distance(p, choose(problem, phi, p, now, others, 1e-3)[0]) == 0
-    assert distance(p, choose(problem, phi, p, now, others, 1e6)[0]) > 0
+        assert value + squared_distance(p, chosen) / (2 * nu) == pytest.approx(
+            min(costs), rel=1e-12
+        )
+    assert squared_distance(p, choose(problem, phi, p, now, others, 1e-3)[0]) == 0
+    assert squared_distance(p, choose(problem, phi, p, now, others, 1e6)[0]) > 0
 
 
 def test_an_order_that_breaks_the_norm_bound_is_never_chosen(problem):
@@ -185,7 +189,7 @@ def test_an_order_that_breaks_the_norm_bound_is_never_chosen(problem):
     others = [random_permutations(problem.spec, source(seed)) for seed in range(12)]
     assert not any(problem.allowed(phi, problem.end(q)) for q in others)
     chosen, _ = choose(problem, phi, p, float("inf"), others, 1e9)
-    assert distance(p, chosen) == 0
+    assert squared_distance(p, chosen) == 0
 
 
 @pytest.mark.parametrize("nu", [1e-2, 1e3])
@@ -220,7 +224,7 @@ def test_the_rule_stops_where_corners_are_wide_and_the_refused_iterate_does_not_
     found = descend(problem, downhill(2, 0), Rule(iterations=8))
     assert [one.accepted for one in found.iterates] == [True, False]
     assert not found.phi.any()
-    assert distance(found.permutations, identity(spec)) == 0
+    assert squared_distance(found.permutations, identity(spec)) == 0
 
 
 def test_it_begins_where_it_is_told_and_reports_every_iteration(problem):
@@ -229,7 +233,7 @@ def test_it_begins_where_it_is_told_and_reports_every_iteration(problem):
     assert done == [1, 1, 1]
     line = problem.objective(problem.sharp, torch.zeros_like(problem.start), problem.end(start))
     assert found.iterates[0].sharp == line
-    assert distance(found.permutations, start) == 0
+    assert squared_distance(found.permutations, start) == 0
 
 
 def test_tables_are_the_slopes_of_relaxed_permutations(problem):
@@ -271,7 +275,7 @@ def test_downhill_candidates_are_permutations_and_the_same_every_time(problem):
     first, second = (list(downhill(3, 7)(problem, phi, p, 2)) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         check_permutations(problem.spec, one)
-        assert distance(one, other) == 0
+        assert squared_distance(one, other) == 0
     assert len({tuple(torch.cat(list(q.values())).tolist()) for q in first}) > 5
 
 
@@ -290,8 +294,8 @@ def test_an_order_that_undoes_a_planted_one_is_taken_and_kept(spec):
     found = descend(problem, lambda *_: [invert(planted)], Rule(iterations=3))
     assert [one.moved for one in found.iterates[:3]] == [
         0,
-        distance(identity(spec), planted) // 2,
+        squared_distance(identity(spec), planted) // 2,
         0,
     ]
-    assert distance(found.permutations, invert(planted)) == 0
+    assert squared_distance(found.permutations, invert(planted)) == 0
     assert found.iterates[1].sharp < found.iterates[0].sharp

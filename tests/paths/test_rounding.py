@@ -17,9 +17,13 @@ from modeconn_lib.paths.rounding import (
     Proposal,
     choose,
     propose,
+)
+from modeconn_lib.permutation.apply import (
+    identity,
+    permute,
+    random_permutations,
     squared_distance,
 )
-from modeconn_lib.permutation.apply import identity, permute, random_permutations
 from modeconn_lib.permutation.trace import trace
 from modeconn_lib.training.fit import OutOfTime
 

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.neuron_alignment import curve_profiles, pam_tasks
-from modeconn_lib.experiments.neuron_alignment.learned_curves import is_insisted_on
+from modeconn_lib.experiments.neuron_alignment.learned_curves import KINDS, is_insisted_on
 from modeconn_lib.experiments.parameters import Setting, settings
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.runner import Options
@@ -19,7 +19,6 @@ from modeconn_lib.results.summary import Summary, summarise
 
 CHAPTER = "11_correlation_signature"
 PROFILES = curve_profiles.PROFILES
-KINDS = ("unaligned", "pam_unaligned", "pam_aligned", "aligned")
 WHEN = ("before", "after")
 
 

@@ -24,8 +24,7 @@ def descend_monotonically(work: Work) -> Outcome:
     """Descend from the straight line between the inputs, once for every width of the corners."""
     a, b = (work.here(work.tensors(record)) for record in work.records)
     config, spec = work.config, work.trace().spec
-    batches = list(work.in_order("train", config["examples"]))
-    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    images, labels = work.in_order("train", config["examples"]).whole()
     sharp = work.network().to(images.device).double().eval()
     rule = Rule(iterations=config["iterations"])
     each = work.cost // (len(config["deltas"]) * rule.iterations)

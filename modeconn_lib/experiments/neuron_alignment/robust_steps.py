@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from modeconn_lib.evaluation.along_path import barrier, grid
@@ -113,7 +112,7 @@ def check(work: Work) -> Outcome:
     """
     config, path, module = work.config, path_inputs.path(work), work.network()
     protocol = _protocol(work, len(config["t"]))
-    images, labels = _whole(work.in_order("test", config["examples"]))
+    images, labels = work.in_order("test", config["examples"]).whole()
     series: dict[str, list[Any]] = {}
     for t in config["t"]:
         point = with_statistics(module, work.here(path.at(t)), "clean", protocol)
@@ -166,12 +165,6 @@ def _protocol(work: Work, parts: int) -> RobustProtocol:
         machine=work.machine,
         progress=lambda points: work.progress(points * work.cost // parts),
     )
-
-
-def _whole(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Return all images and all labels as one batch."""
-    images, labels = zip(*batches, strict=True)
-    return torch.cat(images), torch.cat(labels)
 
 
 STEPS: dict[str, Step] = {
