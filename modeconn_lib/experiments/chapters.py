@@ -3,11 +3,9 @@
 "13", "13_learned_curves", "learned_curves"  ->  chapter  ->  Chapter  ->  plan(setting)
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.beyond import any_network
+from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.git_rebasin import (
     counterexample,
     failure_modes,
@@ -28,40 +26,9 @@ from modeconn_lib.experiments.neuron_alignment import (
     robust_curves,
     theory,
 )
-from modeconn_lib.experiments.parameters import Setting, settings
-from modeconn_lib.experiments.plan import Task
-from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.experiments.studies import subject_name
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """A chapter's notebook, the function that makes a subject's plan, and its own profiles.
-
-    Attributes
-    ----------
-    profiles
-        None for those of the chapters that learn curves.
-    """
-
-    name: str
-    of_subject: Callable[[Setting], dict[str, Task]]
-    profiles: Profiles | None = None
-
-    def plan(self, wanted: Setting) -> dict[str, Task]:
-        """Return the tasks of all subjects of the chapter for what the reader wants."""
-        subjects = settings(wanted.data, wanted.wanted, self.profiles)
-        if len(subjects) == 1:
-            return self.of_subject(subjects[0])
-        return {
-            f"{subject_name(one)}/{label}": task
-            for one in subjects
-            for label, task in self.of_subject(one).items()
-        }
-
 
 CHAPTERS: dict[str, Chapter] = {
-    module.CHAPTER: Chapter(module.CHAPTER, module.plan, getattr(module, "PROFILES", None))
+    module.CHAPTER.name: module.CHAPTER
     for module in (
         correlation_signature,
         alignment_costs,

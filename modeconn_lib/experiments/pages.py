@@ -19,8 +19,8 @@ from typing import Any
 
 from modeconn_lib.core.files import atomic_write
 from modeconn_lib.experiments import protocols
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.profiles import PROFILES, Profile
-from modeconn_lib.experiments.studies import Claim, verdict
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise

@@ -208,3 +208,12 @@ def _one_line(error: ValidationError) -> str:
         return f"unknown parameter {name!r}; known: {', '.join(fields)}"
     message = str(first["msg"])
     return f"parameter {name!r} is {first['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def subject_name(of: Setting) -> str:
+    """Return what a subject is called, like ``TinyTen on CIFAR-10``."""
+    if of.numbers.subject:
+        return of.numbers.subject
+    name = f"{architecture(of.architecture).title} on {of.dataset.title.partition(',')[0]}"
+    variant = of.numbers.variant.format(models=of.models)
+    return f"{name}, {variant}" if variant else name

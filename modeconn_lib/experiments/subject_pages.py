@@ -8,9 +8,9 @@ The recorded ones come first. What a page does with one study is in `pages`.
 from collections.abc import Callable, Mapping, Sequence
 
 from modeconn_lib.experiments import pages
+from modeconn_lib.experiments.claims import Claim, check_claims, verdict
 from modeconn_lib.experiments.pages import Claims, Markdown, Numbers, table
 from modeconn_lib.experiments.protocols import NOTHING, PROTOCOL, plays_a_part
-from modeconn_lib.experiments.studies import Claim, check_claims, verdict
 from modeconn_lib.results.study import Study
 
 Studies = Mapping[str, Study]

@@ -79,7 +79,7 @@ def paths(study: Study, name: str, shape: str) -> list[Record]:
     KeyError
         If the study has none.
     """
-    found = [r for key, r in study.select("along/").items() if key.endswith(f"/{name}/{shape}")]
+    found = study.over_pairs("along", f"{name}/{shape}")
     if not found:
         raise KeyError(f"study {study.name!r} has measured no {shape!r} of method {name!r}")
     return found

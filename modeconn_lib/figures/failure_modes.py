@@ -62,8 +62,7 @@ def first_steps(studies: Mapping[str, Study]) -> Picture:
     """
     panels = []
     for title, study in studies.items():
-        found = study.select("matching/")
-        records = [record for name, record in found.items() if name.endswith("/steepest")]
+        records = study.over_pairs("matching", "steepest")
         if not records:
             continue
         axes = panel(title)

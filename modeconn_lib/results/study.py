@@ -50,6 +50,11 @@ class Study:
         """Return the records whose name begins with `prefix`, in the study's order."""
         return {name: record for name, record in self.records.items() if name.startswith(prefix)}
 
+    def over_pairs(self, step: str, rest: str) -> list[Record]:
+        """Return the records called ``<step>/<pair>/<rest>``, one for each pair, in order."""
+        found = [(name.split("/", 2), record) for name, record in self.records.items()]
+        return [record for (head, *tail), record in found if head == step and tail[1:] == [rest]]
+
     def provenance_table(self) -> list[dict[str, Any]]:
         """Return one row for each record: what it is and how it was made."""
         return [

@@ -6,8 +6,8 @@ import runpy
 import pytest
 
 from modeconn_lib.experiments import pages
+from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.profiles import PROFILES
-from modeconn_lib.experiments.studies import Claim
 from modeconn_lib.results.summary import Summary
 from tests.figures.records import study
 

@@ -13,9 +13,9 @@ from modeconn_lib.experiments.parameters import (
     parameters,
     setting,
     settings,
+    subject_name,
 )
 from modeconn_lib.experiments.profiles import PROFILES, profile
-from modeconn_lib.experiments.studies import subject_name
 
 
 @pytest.mark.parametrize(

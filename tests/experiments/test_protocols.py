@@ -5,11 +5,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from modeconn_lib.experiments import subject_pages
+from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.git_rebasin import merging_many, merging_profiles, onset
 from modeconn_lib.experiments.pages import protocol
 from modeconn_lib.experiments.profiles import PROFILES, SMOKE
 from modeconn_lib.experiments.protocols import NOTHING, PROTOCOL, plays_a_part
-from modeconn_lib.experiments.studies import Claim
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 from tests.figures.records import study

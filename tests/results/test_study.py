@@ -41,6 +41,16 @@ def test_select_keeps_the_names_with_a_prefix_in_order():
     assert STUDY.select("pair 1")["pair 1 / aligned"] is STUDY["pair 1 / aligned"]
 
 
+def test_records_called_alike_in_every_pair_are_found_together_and_no_others():
+    names = ["along/0/aligned/line", "along/0/pam_aligned/line", "along/1/aligned/line"]
+    names += ["along/10/aligned/line", "curve/1/aligned/line", "along/1/aligned", "along/2"]
+    records = {name: Record("along", 1, {"name": name}) for name in names}
+    study = Study("13_learned_curves", "quick", {}, records)
+    found = [record.config["name"] for record in study.over_pairs("along", "aligned/line")]
+    assert found == [names[0], names[2], names[3]]
+    assert study.over_pairs("along", "line") == []
+
+
 def test_the_provenance_table_has_a_row_for_each_record_and_marks_changed_code():
     first, second, third = STUDY.provenance_table()
     assert first["record"] == "pair 0 / aligned"

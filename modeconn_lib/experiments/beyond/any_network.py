@@ -11,21 +11,19 @@ from typing import Any
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.seeds import derive
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
 from modeconn_lib.experiments.pages import NOTHING
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.experiments.tasks import VERSIONS
 from modeconn_lib.permutation.classifiers import names
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "43_any_network"
 GATE = 1e-10  # relative, in float64: far above rounding, far below any real difference
 COST = 1000  # of one network, in the units of the progress bar
 
@@ -63,8 +61,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     for name, value in given.items():
         if value:
             raise Refusal(
-                f"chapter {CHAPTER} looks at torchvision's networks without images: leave {name} "
-                f"as it is, got {value!r}"
+                f"chapter {CHAPTER.name} looks at torchvision's networks without images: leave "
+                f"{name} as it is, got {value!r}"
             )
     chosen = [*FIRST, *(name for name in names() if name not in FIRST)][: setting.numbers.models]
     seed = derive(setting.seed, "coverage")
@@ -77,15 +75,8 @@ def _task(name: str, seed: int) -> Task:
     return Task("coverage", version, config, (), "", f"symmetries of {name}", COST)
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return the study, computing what the store lacks (raises as `plan` and `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return the study if it is recorded."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("43_any_network", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def proved(study: Study) -> list[str]:

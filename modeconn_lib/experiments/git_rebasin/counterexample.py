@@ -11,19 +11,17 @@ from dataclasses import replace
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.seeds import derive
 from modeconn_lib.evaluation.counterexample import ORDERS
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.experiments.tasks import VERSIONS
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "26_counterexample"
 PICTURES = 5  # values of lambda at which the networks are drawn
 CELLS = 24  # of the drawings, in each direction
 SAMPLE = 300  # points of the drawing of the data
@@ -48,12 +46,12 @@ def plan(setting: Setting) -> dict[str, Task]:
     for name, given in (("dataset", wanted.dataset), ("architecture", wanted.architecture)):
         if given:
             raise Refusal(
-                f"chapter {CHAPTER} is about two networks written down in the paper, without "
+                f"chapter {CHAPTER.name} is about two networks written down in the paper, without "
                 f"images: {name} can only be left empty, got {given!r}"
             )
     if wanted.pairs > 1:
         raise Refusal(
-            f"chapter {CHAPTER} has one pair of networks: pairs is 0 or 1, not {wanted.pairs}"
+            f"chapter {CHAPTER.name} has one pair of networks: pairs is 0 or 1, not {wanted.pairs}"
         )
     config = {
         "points": setting.numbers.points,
@@ -66,15 +64,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return {"lines": Task("counterexample", version, config, (), "", "the four lines", 1000)}
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return the study, computing what the store lacks (raises as `plan` and `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return the study if it is recorded."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("26_counterexample", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def at(study: Study, series: str, t: float) -> float:

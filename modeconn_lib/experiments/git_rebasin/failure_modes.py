@@ -11,20 +11,18 @@ from dataclasses import replace
 
 from modeconn_lib.core.seeds import derive
 from modeconn_lib.experiments import pages, tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import lines, matching_tasks
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile, Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 from modeconn_lib.training.fit import Recipe
 
-CHAPTER = "28_failure_modes"
 METHODS = ("naive", "weights")
 LIMIT = 0.1  # nats: a test barrier that is left above this is called a failure here
 LEARNED = 0.3  # test accuracy, three times chance: below it a network has learned next to nothing
@@ -148,15 +146,8 @@ def _steepest(setting: Setting, pair: int) -> Task:
     return tasks.task(setting, "steepest", config, inputs, label, cost)
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each mode's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every mode that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("28_failure_modes", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def drop(study: Study, method: str) -> float:

@@ -55,14 +55,12 @@ def methods(study: Study) -> list[str]:
 
 def lines(study: Study, method: str) -> list[Record]:
     """Return the measured lines of one method, one for each pair."""
-    along = study.select("along/")
-    return [record for name, record in along.items() if name.endswith(f"/{method}/line")]
+    return study.over_pairs("along", f"{method}/line")
 
 
 def matchings(study: Study, method: str) -> list[Record]:
     """Return what one method of matching recorded, one for each pair."""
-    found = study.select("matching/")
-    return [record for name, record in found.items() if name.endswith(f"/{method}")]
+    return study.over_pairs("matching", method)
 
 
 def summaries(study: Study) -> dict[str, Summary]:

@@ -7,20 +7,18 @@ Reproduces Ainsworth et al. 2022, Figs. 2 and 8, and Fig. 11 with images of the 
 
 from collections.abc import Mapping
 
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import lines
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
 from modeconn_lib.experiments.git_rebasin.matching_tasks import METHODS
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.reference import published
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
-CHAPTER = "21_matching_methods"
 ZERO = 0.01  # nats: what is called a barrier of zero
 
 PROFILES: Profiles = {
@@ -37,15 +35,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return lines.plan(setting, chosen)
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("21_matching_methods", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def claims(study: Study) -> list[Claim]:

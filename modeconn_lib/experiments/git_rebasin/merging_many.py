@@ -14,22 +14,20 @@ from typing import Any
 
 from modeconn_lib.core.seeds import derive
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.compared import percent
 from modeconn_lib.experiments.git_rebasin import matching_tasks
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile, Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.reference import published
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "25_merge_many"
 # As many networks see all images, as in Table 2; of more, each sees its share, as in Fig. 12.
 FEW = 5
 SHARE = 0.5
@@ -86,15 +84,8 @@ def groups(setting: Setting) -> list[range]:
     return [range(start, start + size) for start in range(0, available - size + 1, size)]
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("25_merge_many", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def networks(merger: Record) -> list[str]:

@@ -13,20 +13,18 @@ from statistics import fmean
 import numpy as np
 
 from modeconn_lib.evaluation.along_path import excess, grid
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import matching_tasks
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "22_onset"
 METHODS = ("naive", "weights")
 NOTHING_LOST = 0.1  # nats: a barrier between fresh networks, which know nothing, stays below
 
@@ -85,15 +83,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("22_onset", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def summaries(study: Study) -> dict[str, Summary]:

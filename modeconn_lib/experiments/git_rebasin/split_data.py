@@ -11,20 +11,18 @@ from dataclasses import replace
 from statistics import fmean
 
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.compared import percent
 from modeconn_lib.experiments.git_rebasin import lines, matching_tasks
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "24_split_data"
 METHODS = ("naive", "weights")
 # As `merging_steps.calibrate` names them: the two halves' networks, then what is made of them.
 NETWORKS = ("A", "B", "naive", "merged", "ensemble", "full data")
@@ -93,15 +91,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("24_split_data", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def summaries(study: Study) -> dict[str, Summary]:

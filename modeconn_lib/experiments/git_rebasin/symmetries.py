@@ -14,21 +14,19 @@ from typing import Any
 
 from modeconn_lib.core.seeds import derive
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile, Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.counting import PUBLISHED_LAYERS
 from modeconn_lib.results.provenance import PACKAGE
 from modeconn_lib.results.reference import published
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "27_symmetries_and_speed"
 PASSES = 4  # over the layers, at most: what the paper needed
 
 # Rows of table 1: name in data/reference, our network, and the layers that the paper counts.
@@ -131,15 +129,8 @@ def _network(name: str, shape: tuple[int, int, int], classes: int) -> dict[str, 
     return {"architecture": name, "shape": list(shape), "classes": classes}
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("27_symmetries_and_speed", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def table(study: Study) -> list[list[str]]:

@@ -15,20 +15,20 @@ from functools import cache
 import torch
 
 from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.git_rebasin import lines
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
 from modeconn_lib.experiments.pages import NOTHING
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile, Profiles
 from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
-CHAPTER = "23_width"
 METHODS = ("naive", "weights")
 ZERO = 0.01  # nats: what is called a barrier of zero
 
@@ -80,15 +80,17 @@ def plan(setting: Setting) -> dict[str, Task]:
     return lines.plan(setting, METHODS)
 
 
+CHAPTER = Chapter("23_width", plan, PROFILES)
+
+
 def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
     """Return each family's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return families(run_studies(CHAPTER, plan, subjects, store, options).values())
+    return families(CHAPTER.run(setting, store, options).values())
 
 
 def recorded(setting: Setting, store: Store) -> dict[str, Study]:
     """Return every family with all widths that are wholly recorded, if they are two or more."""
-    found = families(recorded_studies(CHAPTER, plan, setting, store, PROFILES).values())
+    found = families(CHAPTER.recorded(setting, store).values())
     return {name: study for name, study in found.items() if len(widths(study)) > 1}
 
 

@@ -11,20 +11,17 @@ from dataclasses import replace
 
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import cost_tasks, curve_profiles
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import QUICK, SMOKE, STANDARD, Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.permutation.sites import Stage
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 from modeconn_lib.training.fit import Recipe
-
-CHAPTER = "12_alignment_costs"
 
 # The similarity of each cost, and where the units are looked at. The first is the paper's choice.
 COSTS: dict[str, tuple[str, Stage]] = {
@@ -114,15 +111,8 @@ def _learns(setting: Setting, name: str) -> bool:
     return setting.numbers.curve is not None and name != "constrained"
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("12_alignment_costs", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def with_curves(studies: Mapping[str, Study]) -> dict[str, Study]:
@@ -140,7 +130,7 @@ def summaries(study: Study) -> dict[str, Summary]:
     ends = study.select("endpoint/").values()
     out = {"endpoint accuracy": summarise(100 * r.number("test_accuracy") for r in ends)}
     for name in WORDS:
-        line, curve = (_along(study, name, shape) for shape in ("line", "curve"))
+        line, curve = (study.over_pairs("along", f"{name}/{shape}") for shape in ("line", "curve"))
         out[f"{name} line midpoint"] = summarise(100 * r.number("midpoint_accuracy") for r in line)
         out[f"{name} line barrier"] = summarise(r.number("barrier_test") for r in line)
         if curve:
@@ -362,12 +352,6 @@ def _by_cost(study: Study, shape: str) -> str:
         f"{WORDS[name]} {s[f'{name} {shape}'].text()}" for name in WORDS if f"{name} {shape}" in s
     ]
     return f"{'; '.join(cells)} (n = {s['unaligned line midpoint'].n})" if cells else "not run"
-
-
-def _along(study: Study, name: str, shape: str) -> list[Record]:
-    """Return the measured paths of one cost and shape, one for each pair."""
-    along = study.select("along/")
-    return [record for key, record in along.items() if key.endswith(f"/{name}/{shape}")]
 
 
 def _mean(values: Sequence[float]) -> float:

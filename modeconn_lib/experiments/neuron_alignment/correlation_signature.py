@@ -7,17 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import curve_profiles, pam_tasks
 from modeconn_lib.experiments.neuron_alignment.learned_curves import KINDS, is_insisted_on
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "11_correlation_signature"
 PROFILES = curve_profiles.PROFILES
 WHEN = ("before", "after")
 
@@ -50,15 +48,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("11_correlation_signature", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def signatures(study: Study) -> dict[str, dict[str, list[Summary]]]:

@@ -12,13 +12,14 @@ from itertools import product
 
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.against_paper import deviations, same_order
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import curve_profiles
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import QUICK, SMOKE, Profiles
 from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_study, run_study, verdict
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.reference import published
 from modeconn_lib.results.store import Store
@@ -26,7 +27,6 @@ from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 from modeconn_lib.training.fit import Recipe
 
-CHAPTER = "17_hyperparameters"
 KINDS = ("unaligned", "aligned")
 RATES, BATCH_SIZES = (0.01, 0.1, 0.5), (64, 128, 256)
 
@@ -129,14 +129,18 @@ def _curve(setting: Setting, pair: int, cell: Cell, *, aligned: bool) -> Task:
     return replace(usual, config=config, label=f"{usual.label}, {cell.name}")
 
 
+CHAPTER = Chapter("17_hyperparameters", plan, PROFILES)
+
+
 def run(setting: Setting, store: Store, options: Options | None = None) -> Study:
     """Return the chapter's records, computing what the store lacks (raises as `runner.run`)."""
-    return run_study(CHAPTER, plan, setting, store, options)
+    (study,) = CHAPTER.run(setting, store, options).values()
+    return study
 
 
 def recorded(setting: Setting, store: Store) -> Study | None:
     """Return the best study that is wholly recorded, or None."""
-    return recorded_study(CHAPTER, plan, setting, store, PROFILES)
+    return next(iter(CHAPTER.recorded(setting, store).values()), None)
 
 
 def grid(study: Study, scalar: str = "average_accuracy_arc") -> dict[str, dict[Cell, Summary]]:

@@ -11,18 +11,15 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modeconn_lib.experiments import pages, tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import curve_profiles, pam_tasks, published_curves
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profile
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
-from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "13_learned_curves"
 PROFILES = curve_profiles.PROFILES
 KINDS = ("unaligned", "pam_unaligned", "pam_aligned", "aligned")
 PAM = "pam_"
@@ -55,15 +52,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("13_learned_curves", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def beside(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> tuple[Study, Study | None]:
@@ -102,14 +92,14 @@ def summaries(study: Study) -> dict[str, Summary]:
     """
     out = {"endpoint accuracy": _percent(study, "endpoint/", "test_accuracy")}
     for kind in kinds(study):
-        curve, line = (_suffix(study, f"{kind}/{shape}") for shape in ("curve", "line"))
+        curve, line = (study.over_pairs("along", f"{kind}/{shape}") for shape in ("curve", "line"))
         for name, scalar in (
             ("average", "average_accuracy_arc"),
             ("average uniform", "average_accuracy_uniform"),
             ("minimum", "minimum_accuracy"),
         ):
             out[f"{kind} curve {name}"] = summarise(100 * r.number(scalar) for r in curve)
-        learned = [r for name, r in study.select("curve/").items() if name.endswith(f"/{kind}")]
+        learned = study.over_pairs("curve", kind)
         out[f"{kind} curve train loss"] = summarise(r.number("train_loss") for r in learned)
         if line:
             middle = [100 * record.number("midpoint_accuracy") for record in line]
@@ -203,12 +193,6 @@ WORDS = {
     "pam_aligned": "PAM aligned",
     "aligned": "aligned",
 }
-
-
-def _suffix(study: Study, suffix: str) -> list[Record]:
-    """Return the measured paths of one kind and shape, one for each pair."""
-    along = study.select("along/")
-    return [record for name, record in along.items() if name.endswith(f"/{suffix}")]
 
 
 def _percent(study: Study, prefix: str, scalar: str) -> Summary:

@@ -14,25 +14,23 @@ import torch
 
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.core.seeds import generator
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import (
     curve_profiles,
     learned_curves,
     published_curves,
 )
 from modeconn_lib.experiments.neuron_alignment.learned_curves import WORDS, kinds
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import PERMUTATION, QUICK, SMOKE, STANDARD, Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.paths.doubly_stochastic import ROUNDS, summing_to_one
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "15_pam"
 # A permutation learned from where B is, and from the alignment: each beside its start.
 STARTS = {"pam_unaligned": "unaligned", "pam_aligned": "aligned"}
 NEAR = 0.5  # points of accuracy that count as near
@@ -55,20 +53,13 @@ def plan(setting: Setting) -> dict[str, Task]:
     return {name: task for name, task in every.items() if not name.endswith("/line")}
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("15_pam", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def found(study: Study, kind: str) -> list[Record]:
     """Return what PAM found of one of `STARTS`, one record for each pair."""
-    return [r for name, r in study.select("curve/").items() if name.endswith(f"/{kind}")]
+    return study.over_pairs("curve", kind)
 
 
 def summaries(study: Study) -> dict[str, Summary]:

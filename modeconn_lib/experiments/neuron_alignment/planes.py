@@ -13,22 +13,20 @@ import numpy as np
 
 from modeconn_lib.evaluation.along_path import barrier, uniform_average
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import plane_tasks
 from modeconn_lib.experiments.neuron_alignment.curve_profiles import PROFILES as CURVES
 from modeconn_lib.experiments.neuron_alignment.curve_profiles import STANDARD_CIFAR100
 from modeconn_lib.experiments.neuron_alignment.plane_tasks import PLANES
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import QUICK, SMOKE, STANDARD, Profile, Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
 from modeconn_lib.results.record import Record
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
-CHAPTER = "14_planes"
 KINDS = ("unaligned", "aligned")
 CLOSE = 5  # points of accuracy below the worse end: what the page calls close to the ends
 IN_PLANE = 1e-5  # of the networks' length: what is called lying in the plane
@@ -72,15 +70,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks (raises as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("14_planes", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def summaries(study: Study) -> dict[str, Summary]:
@@ -95,24 +86,21 @@ def summaries(study: Study) -> dict[str, Summary]:
     for kind in KINDS:
         for shape in ("line", "curve"):
             way = f"{kind} {shape}"
-            found = [_along(record, way) for record in _planes(study, _home(kind, shape))]
+            found = [
+                _along(record, way) for record in study.over_pairs("plane", _home(kind, shape))
+            ]
             out[f"{way} loss"] = summarise(uniform_average(loss, t) for t, loss, _ in found)
             out[f"{way} barrier"] = summarise(barrier(loss) for _, loss, _ in found)
             middle = [100 * accuracy[abs(t - 0.5).argmin()] for t, _, accuracy in found]
             out[f"{way} midpoint"] = summarise(middle)
-        out[f"{kind} share"] = summarise(100 * _share(r) for r in _planes(study, kind))
-    lengths = [_lengths(record) for record in _planes(study, "networks")]
+        out[f"{kind} share"] = summarise(100 * _share(r) for r in study.over_pairs("plane", kind))
+    lengths = [_lengths(record) for record in study.over_pairs("plane", "networks")]
     return out | {name: summarise(one[name] for one in lengths) for name in lengths[0]}
 
 
 def _home(kind: str, shape: str) -> str:
     """Return the plane a path is read in: straight lines in that of the networks."""
     return "networks" if shape == "line" else kind
-
-
-def _planes(study: Study, through: str) -> list[Record]:
-    """Return one kind of plane, one for each pair."""
-    return [r for name, r in study.select("plane/").items() if name.endswith(f"/{through}")]
 
 
 def _along(record: Record, way: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,7 +137,7 @@ def claims(study: Study) -> list[Claim]:
     loss = {way: s[f"{way} loss"].mean for way in _ways()}
     middle = [s[f"{kind} line midpoint"].mean for kind in KINDS]
     beside = max(_beside(r, way) for way in _ways() for r in _of_way(study, way))
-    apart = max(_apart(record) for record in _planes(study, "networks"))
+    apart = max(_apart(record) for record in study.over_pairs("plane", "networks"))
     share = [s[f"{kind} share"].mean for kind in KINDS]
     return [
         Claim(
@@ -193,7 +181,7 @@ def _ways() -> list[str]:
 
 def _of_way(study: Study, way: str) -> list[Record]:
     kind, shape = way.split(" ")
-    return _planes(study, _home(kind, shape))
+    return study.over_pairs("plane", _home(kind, shape))
 
 
 def _beside(record: Record, way: str) -> float:
@@ -211,7 +199,7 @@ def words(who: str, study: Study | None) -> dict[str, str]:
     """Return how finely a study's planes were measured, in words; dashes where there is none."""
     if study is None:
         return dict.fromkeys((f"{who} grid", f"{who} seen", f"{who} statistics"), NOTHING)
-    config = next(iter(_planes(study, "networks"))).config
+    config = next(iter(study.over_pairs("plane", "networks"))).config
     return {
         f"{who} grid": f"{config['resolution']} × {config['resolution']}",
         f"{who} seen": f"{config['test_examples']:,}",

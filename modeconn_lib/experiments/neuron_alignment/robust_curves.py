@@ -12,6 +12,8 @@ from statistics import fmean
 from typing import Any
 
 from modeconn_lib.evaluation.robustness import STATISTICS
+from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.compared import percent
 from modeconn_lib.experiments.neuron_alignment import robust_tasks
 from modeconn_lib.experiments.neuron_alignment.robust_numbers import (
@@ -23,18 +25,13 @@ from modeconn_lib.experiments.neuron_alignment.robust_numbers import (
     with_clean,
     with_statistics,
 )
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import PAPER, QUICK, SMOKE, STANDARD, Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import Claim, recorded_studies, run_studies, verdict
-from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.training.attacks import Attack
 from modeconn_lib.training.fit import Recipe
-
-CHAPTER = "16_robust_curves"
 
 # Grey pictures of clothes bear more than photographs do: twice the usual radius, in few steps.
 _GREY = Attack(epsilon=16 / 255, step=6 / 255, steps=3)
@@ -132,15 +129,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return the records of every subject, computing what the store lacks (as `runner.run`)."""
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
-
-
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
+CHAPTER = Chapter("16_robust_curves", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
 def claims(study: Study) -> list[Claim]:

@@ -114,15 +114,13 @@ def checks(study: Study) -> list[list[str]]:
 
 def checked_at(study: Study, kind: str, t: float, name: str) -> list[float]:
     """Return a share of images at one network of a kind of curve, for each pair."""
-    every = study.select("check/").items()
-    found = [record for label, record in every if label.endswith(f"/{kind}")]
+    found = study.over_pairs("check", kind)
     return [record.series[name][record.series["t"].index(t)] for record in found]
 
 
 def _curves(study: Study, kind: str) -> list[Record]:
     """Return the measured curves of one kind, one for each pair."""
-    along = study.select("along/").items()
-    return [record for name, record in along if name.endswith(f"/{kind}/curve")]
+    return study.over_pairs("along", f"{kind}/curve")
 
 
 def _along(study: Study, kind: str, statistics: str, what: str) -> list[list[float]]:

@@ -14,19 +14,15 @@ import torch
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.evaluation.chains import layer_names
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.git_rebasin import matching_tasks
 from modeconn_lib.experiments.git_rebasin import merging_profiles as scale
 from modeconn_lib.experiments.neuron_alignment import theory_tasks
-from modeconn_lib.experiments.parameters import Setting, settings
+from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import recorded_studies, run_studies
 from modeconn_lib.models.registry import ARCHITECTURES, architecture
-from modeconn_lib.results.store import Store
-from modeconn_lib.results.study import Study
 
-CHAPTER = "18_theory"
 PROFILES: Profiles = {
     "smoke": (replace(scale.TINY_MLP, rounds=1),),
     "quick": (replace(scale.SMALL_MLP, align_examples=1_000, points=11, rounds=10),),
@@ -59,21 +55,10 @@ def plan(setting: Setting) -> dict[str, Task]:
     return out
 
 
-def run(setting: Setting, store: Store, options: Options | None = None) -> dict[str, Study]:
-    """Return each subject's records, computing what the store lacks.
-
-    Raises as `plan` and `runner.run`.
-    """
-    subjects = settings(setting.data, setting.wanted, PROFILES)
-    return run_studies(CHAPTER, plan, subjects, store, options)
+CHAPTER = Chapter("18_theory", plan, PROFILES)
+run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
-def recorded(setting: Setting, store: Store) -> dict[str, Study]:
-    """Return every subject that is wholly recorded, at its best profile."""
-    return recorded_studies(CHAPTER, plan, setting, store, PROFILES)
-
-
-@cache
 def refuse_others(name: str) -> None:
     """Refuse a network that the theory is not about; nothing is allocated for it.
 
@@ -86,8 +71,8 @@ def refuse_others(name: str) -> None:
     if reason:
         known = ", ".join(one for one in ARCHITECTURES if not _why_not(one))
         raise Refusal(
-            f"chapter {CHAPTER} is about chains of linear layers and ReLUs; architecture {name!r} "
-            f"is none: {reason}; known: {known}"
+            f"chapter {CHAPTER.name} is about chains of linear layers and ReLUs; "
+            f"architecture {name!r} is none: {reason}; known: {known}"
         )
 
 

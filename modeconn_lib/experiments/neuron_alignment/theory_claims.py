@@ -11,6 +11,7 @@ from math import log
 
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment.theory_readings import (
     ALIGNED,
     ORDERS,
@@ -26,7 +27,6 @@ from modeconn_lib.experiments.neuron_alignment.theory_readings import (
     rises,
     summaries,
 )
-from modeconn_lib.experiments.studies import Claim, verdict
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 

@@ -24,7 +24,7 @@ def made_up(ends: str = "1", flat: str = "3/4", strict: float = 0.75) -> Study:
         }
     scalars = {f"{o} {what}": 0.75 for o in ORDERS for what in ("midpoint", "minimum")}
     record = Record("counterexample", 1, {}, series=series, scalars=scalars)
-    return Study(counterexample.CHAPTER, "smoke", {"subject": "x"}, {"lines": record})
+    return Study(counterexample.CHAPTER.name, "smoke", {"subject": "x"}, {"lines": record})
 
 
 def test_every_profile_plans_the_same_record_without_images():

@@ -4,8 +4,7 @@ import pytest
 
 from modeconn_lib.experiments.git_rebasin import failure_modes, matching_methods
 from modeconn_lib.experiments.git_rebasin.failure_modes import EARLY, NARROW
-from modeconn_lib.experiments.parameters import parameters, settings
-from modeconn_lib.experiments.studies import subject_name
+from modeconn_lib.experiments.parameters import parameters, settings, subject_name
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
@@ -43,7 +42,7 @@ def made_up(
             "steepest", 1, {}, series={"steepest_loss": losses}, scalars=SLOPES | descent
         )
         records["along/0/steepest/line"] = line("steepest", steep, 0.3)
-    return Study(failure_modes.CHAPTER, "quick", {"subject": subject}, records)
+    return Study(failure_modes.CHAPTER.name, "quick", {"subject": subject}, records)
 
 
 def holding(study: Study) -> list[bool]:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.git_rebasin import matching_methods
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
@@ -28,7 +28,7 @@ def made_up(dataset: str = "cifar10", moved: tuple[float, ...] = (0.0, 2.0), **t
             "estimator", 1, {}, scalars={"best_epoch": epoch}
         )
     config = {"dataset": dataset, "insists": True}
-    return Study(matching_methods.CHAPTER, "quick", config, records)
+    return Study(matching_methods.CHAPTER.name, "quick", config, records)
 
 
 def ranking(study: Study):

@@ -6,9 +6,8 @@ import pytest
 
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.git_rebasin import merging_many
-from modeconn_lib.experiments.parameters import parameters, setting, settings
+from modeconn_lib.experiments.parameters import parameters, setting, settings, subject_name
 from modeconn_lib.experiments.protocols import PROTOCOL
-from modeconn_lib.experiments.studies import subject_name
 from tests.figures import together
 
 

@@ -4,10 +4,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.git_rebasin import onset
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
@@ -35,7 +35,7 @@ def onsets(barriers: dict[str, list[float]]) -> Record:
 def study(pairs: list[dict[str, list[float]]], dataset: str = "little") -> Study:
     config = {**asdict(onset.PROFILES["smoke"][0]), "dataset": dataset, "insists": False}
     records = {f"onset/{pair}": onsets(barriers) for pair, barriers in enumerate(pairs)}
-    return Study(onset.CHAPTER, "smoke", config, records)
+    return Study(onset.CHAPTER.name, "smoke", config, records)
 
 
 def held(found: Study) -> list[bool]:

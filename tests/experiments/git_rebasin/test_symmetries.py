@@ -31,7 +31,7 @@ def made_up(exact=(True, True), sweeps=(3, 4), counts=PUBLISHED) -> Study:
             scalars={"exact": found, "sweeps": passes, "exact_of_all": True},
             series={"exact": [found, True], "units": [1.0, 1.0], "reached": [1.0, 1.0]},
         )
-    return Study(symmetries.CHAPTER, "smoke", {"subject": "x"}, records)
+    return Study(symmetries.CHAPTER.name, "smoke", {"subject": "x"}, records)
 
 
 def test_fresh_networks_need_no_images_and_trained_ones_their_training():

@@ -7,6 +7,7 @@ import torch
 
 from modeconn_lib.core.params import params_of
 from modeconn_lib.experiments import subject_pages
+from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.git_rebasin import merging_profiles, width
 from modeconn_lib.experiments.git_rebasin.lines import plan as lines_plan
 from modeconn_lib.experiments.parameters import parameters, setting, settings
@@ -43,7 +44,7 @@ def of_width(
                 midpoint_accuracy=0.5,
             )
     given = {"architecture": NAMES[w], "dataset_title": "Little, 8 images", "insists": True}
-    return Study(width.CHAPTER, profile, {**given, "pairs": pairs, **config}, records)
+    return Study(width.CHAPTER.name, profile, {**given, "pairs": pairs, **config}, records)
 
 
 def family(barriers: dict[int, tuple[float, float]] = BARRIERS) -> Study:
@@ -203,5 +204,5 @@ def test_a_single_recorded_width_is_no_recorded_family(monkeypatch, store):
     wanted = setting(None, width.PROFILES, profile="smoke")
     for widths, families in (([16], []), ([16, 512], ["MLP on Little"])):
         studies = {str(w): of_width(w, BARRIERS[w]) for w in widths}
-        monkeypatch.setattr(width, "recorded_studies", lambda *_, found=studies: found)
+        monkeypatch.setattr(Chapter, "recorded", lambda *_, found=studies: found)
         assert list(width.recorded(wanted, store)) == families

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from modeconn_lib.experiments import tasks
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.neuron_alignment import (
     alignment_costs,
     cost_pages,
@@ -18,7 +19,6 @@ from modeconn_lib.experiments.neuron_alignment.alignment_costs import COSTS, MAT
 from modeconn_lib.experiments.parameters import setting, settings
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
@@ -60,7 +60,7 @@ def made_up(
         records[f"constrained/{pair}"] = of("constrained", bounded(multiplier, gap))
         records[f"subsets/{pair}"] = fewer(same, lost)
     config = {**asdict(alignment_costs.PROFILES["smoke"][0]), "insists": insists}
-    return Study(alignment_costs.CHAPTER, "quick", config, records)
+    return Study(alignment_costs.CHAPTER.name, "quick", config, records)
 
 
 def of(step: str, series: dict, **scalars: float) -> Record:

@@ -4,12 +4,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.neuron_alignment import hyperparameters, learned_curves, rate_pages
 from modeconn_lib.experiments.neuron_alignment.hyperparameters import KINDS, Cell
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
@@ -31,7 +31,7 @@ def made_up(unaligned=UNALIGNED, aligned=ALIGNED, pairs=1, dataset="cifar100", i
                     "along", average_accuracy_arc=average, minimum_accuracy=average - 0.01
                 )
     config = {**asdict(hyperparameters.PROFILES["standard"][0]), "insists": insists}
-    return Study(hyperparameters.CHAPTER, "standard", config | {"dataset": dataset}, records)
+    return Study(hyperparameters.CHAPTER.name, "standard", config | {"dataset": dataset}, records)
 
 
 def of(step: str, **scalars: float) -> Record:

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.neuron_alignment import learned_curves, pam, pam_tasks
 from modeconn_lib.experiments.neuron_alignment.pam_steps import parts
 from modeconn_lib.experiments.parameters import setting
@@ -13,7 +14,6 @@ from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.experiments.runner import run as run_plan
 from modeconn_lib.experiments.steps import STEPS
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.permutation.apply import check_permutations
 from modeconn_lib.permutation.spec import PermutationSpec
@@ -72,7 +72,7 @@ def study(profile: str = "smoke", **changes) -> Study:
                 },
             )
     config = {**asdict(pam.PROFILES[profile][0]), "insists": True}
-    return Study(pam.CHAPTER, profile, config, records)
+    return Study(pam.CHAPTER.name, profile, config, records)
 
 
 def held(found: Study) -> list[bool]:

@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 import pytest
 
 from modeconn_lib.core.errors import Refusal
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.neuron_alignment import robust_curves, robust_numbers, robust_tasks
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
@@ -58,7 +58,7 @@ def study(*pairs, dataset="fashion_mnist_small", **check):
             records[f"check/{pair}/{kind}"] = checked(points, **check)
     numbers = replace(robust_curves.PROFILES["smoke"][0], dataset=dataset, pairs=len(pairs) or 1)
     config = {**asdict(numbers), "insists": False}
-    return Study(robust_curves.CHAPTER, "smoke", config, records)
+    return Study(robust_curves.CHAPTER.name, "smoke", config, records)
 
 
 def held(found):

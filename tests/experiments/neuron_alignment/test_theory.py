@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from modeconn_lib.core.errors import Refusal
+from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.git_rebasin import merging_profiles
 from modeconn_lib.experiments.git_rebasin.lines import plan as lines_plan
 from modeconn_lib.experiments.neuron_alignment import theory, theory_claims, theory_readings
@@ -13,7 +14,6 @@ from modeconn_lib.experiments.neuron_alignment.descent_steps import two_units
 from modeconn_lib.experiments.neuron_alignment.theory_steps import matchings
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.runner import Options
-from modeconn_lib.experiments.studies import check_claims
 from modeconn_lib.models.mlp import mlp
 from modeconn_lib.permutation.trace import trace
 from modeconn_lib.results.store import Store
