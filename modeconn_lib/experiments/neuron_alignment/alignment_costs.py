@@ -6,7 +6,7 @@ Reproduces Tatro et al. 2020, Fig. 2, appendix C.3 and the remark of section 3.1
 Every cost is taken on the same networks; the curves of a pair see the same batches and t.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from modeconn_lib.core.scientific import scientific
@@ -14,13 +14,18 @@ from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import cost_tasks, curve_profiles
+from modeconn_lib.experiments.neuron_alignment.cost_readings import (
+    MATCHED,
+    WORDS,
+    gaps_of,
+    subsets,
+    summaries,
+)
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import QUICK, SMOKE, STANDARD, Profiles
 from modeconn_lib.permutation.sites import Stage
-from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
-from modeconn_lib.results.summary import Summary, summarise
 from modeconn_lib.training.fit import Recipe
 
 # The similarity of each cost, and where the units are looked at. The first is the paper's choice.
@@ -30,15 +35,6 @@ COSTS: dict[str, tuple[str, Stage]] = {
     "l2_post": ("l2", "post"),
     "l2_pre": ("l2", "pre"),
 }
-WORDS = {
-    "unaligned": "unaligned",
-    "aligned": "correlation, post",
-    "correlation_pre": "correlation, pre",
-    "l2_post": "L2, post",
-    "l2_pre": "L2, pre",
-    "constrained": "L2, post, within the budget",
-}
-MATCHED = tuple(WORDS)[1:]
 
 PROFILES: Profiles = {
     "smoke": (replace(SMOKE, pairs=1),),
@@ -115,125 +111,6 @@ CHAPTER = Chapter("12_alignment_costs", plan, PROFILES)
 run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
-def with_curves(studies: Mapping[str, Study]) -> dict[str, Study]:
-    """Return the studies in which curves were learned."""
-    return {title: study for title, study in studies.items() if study.select("curve/")}
-
-
-def summaries(study: Study) -> dict[str, Summary]:
-    """Return every number of the paths over pairs; accuracies in percent, losses in nats.
-
-    Names: ``endpoint accuracy``; for every cost ``<cost> line midpoint``, ``… line barrier`` (test
-    loss) and, where curves were learned, ``… curve average`` (by arc length), ``… curve minimum``,
-    ``… curve train loss``.
-    """
-    ends = study.select("endpoint/").values()
-    out = {"endpoint accuracy": summarise(100 * r.number("test_accuracy") for r in ends)}
-    for name in WORDS:
-        line, curve = (study.over_pairs("along", f"{name}/{shape}") for shape in ("line", "curve"))
-        out[f"{name} line midpoint"] = summarise(100 * r.number("midpoint_accuracy") for r in line)
-        out[f"{name} line barrier"] = summarise(r.number("barrier_test") for r in line)
-        if curve:
-            learned = [study[f"curve/{pair}/{name}"] for pair in range(len(curve))]
-            average = [100 * r.number("average_accuracy_arc") for r in curve]
-            out |= {
-                f"{name} curve average": summarise(average),
-                f"{name} curve minimum": summarise(
-                    100 * r.number("minimum_accuracy") for r in curve
-                ),
-                f"{name} curve train loss": summarise(r.number("train_loss") for r in learned),
-            }
-    return out
-
-
-def diagnostics(study: Study) -> dict[str, dict[str, Summary]]:
-    """Return what each matching costs by every measure on test images, by cost and measure.
-
-    Each is the mean over layers, summarised over pairs. Measures: ``correlation/post``,
-    ``correlation/pre``; ``l2/post``, ``l2/pre``: squared distance in percent of the unaligned one
-    in the same layer; ``same``: percent of a layer's units with the partner that the correlation
-    of post-activations gives them.
-    """
-    found = list(study.select("costs/").values())
-    out: dict[str, dict[str, Summary]] = {}
-    for name in WORDS:
-        out[name] = {
-            f"correlation/{stage}": summarise(
-                _mean(r.series[f"{name}/correlation/{stage}"]) for r in found
-            )
-            for stage in ("post", "pre")
-        }
-        for stage in ("post", "pre"):
-            out[name][f"l2/{stage}"] = summarise(
-                100 * _mean(left(record, name, stage)) for record in found
-            )
-        if name in MATCHED:
-            out[name]["same"] = summarise(100 * _mean(r.series[f"{name}/same"]) for r in found)
-    return out
-
-
-def left(costs: Record, name: str, stage: str) -> list[float]:
-    """Return for each layer which share of the unaligned squared distance a matching leaves."""
-    before, after = (costs.series[f"{who}/l2/{stage}"] for who in ("unaligned", name))
-    return [y / x if x else 1.0 for x, y in zip(before, after, strict=True)]
-
-
-def budgets(study: Study) -> dict[str, Summary]:
-    """Return what eq. 31 comes to, over pairs.
-
-    Names: ``layers that the budget binds``; ``budget used``, mean over layers, percent of the
-    unaligned pre-activation cost; ``widest gap``, of all budgets and layers, percent of the cost.
-    """
-    found = list(study.select("constrained/").values())
-    used = [
-        100 * _mean([x / y for x, y in zip(r.series["pre_cost"], r.series["budget"], strict=True)])
-        for r in found
-    ]
-    return {
-        "layers that the budget binds": summarise(
-            sum(x > 0 for x in r.series["multiplier"]) for r in found
-        ),
-        "budget used": summarise(used),
-        "widest gap": summarise(100 * max(_gaps(r)) for r in found),
-    }
-
-
-def _gaps(constrained: Record) -> list[float]:
-    """Return the gap of every layer and budget, as a share of the cost."""
-    s = constrained.series
-    pairs = list(zip(s["gap"], s["cost"], strict=True))
-    for gaps, costs in zip(s["tight_gap"], s["tight_cost"], strict=True):
-        pairs += zip(gaps, costs, strict=True)
-    return [gap / cost if cost else 0.0 for gap, cost in pairs]
-
-
-def subsets(study: Study) -> dict[int, dict[str, Summary]]:
-    """Return what matchings from fewer images are like, by the number of images, over pairs.
-
-    ``same``: percent of all units that have the partner they have with the most images.
-    ``lost``: of what the most images gain over no matching, what these lose, in percent; the mean
-    correlation on the most images is what is gained.
-    """
-    found = list(study.select("subsets/").values())
-    out = {}
-    for size in found[0].series["examples"]:
-        out[size] = {
-            "same": summarise(100 * r.number(f"same {size}") for r in found),
-            "lost": summarise(100 * _lost(r, size) for r in found),
-        }
-    return out
-
-
-def _lost(record: Record, size: int) -> float:
-    s, most = record.series, record.series["examples"][-1]
-    total = {
-        who: sum(n * x for n, x in zip(s["units"], s[f"{who}/worth"], strict=True))
-        for who in ("unaligned", str(size), str(most))
-    }
-    gained = total[str(most)] - total["unaligned"]
-    return (total[str(most)] - total[str(size)]) / gained if gained else 0.0
-
-
 def claims(study: Study) -> list[Claim]:
     """Return what the page says of a subject's records, and whether it is so."""
     s = summaries(study)
@@ -283,7 +160,7 @@ def _of_budgets(study: Study) -> list[Claim]:
     found = study.select("constrained/").values()
     bound = sum(x > 0 for r in found for x in r.series["multiplier"])
     layers = sum(len(r.series["multiplier"]) for r in found)
-    gaps = [gap for r in found for gap in _gaps(r)]
+    gaps = [gap for r in found for gap in gaps_of(r)]
     proven = sum(gap <= 0 for gap in gaps)
     return [
         Claim(
@@ -352,7 +229,3 @@ def _by_cost(study: Study, shape: str) -> str:
         f"{WORDS[name]} {s[f'{name} {shape}'].text()}" for name in WORDS if f"{name} {shape}" in s
     ]
     return f"{'; '.join(cells)} (n = {s['unaligned line midpoint'].n})" if cells else "not run"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

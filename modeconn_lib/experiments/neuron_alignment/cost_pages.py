@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.experiments.git_rebasin import lines
-from modeconn_lib.experiments.neuron_alignment import alignment_costs
-from modeconn_lib.experiments.neuron_alignment.alignment_costs import MATCHED, WORDS
+from modeconn_lib.experiments.neuron_alignment import cost_readings
+from modeconn_lib.experiments.neuron_alignment.cost_readings import MATCHED, WORDS
 from modeconn_lib.experiments.pages import Markdown, table
 from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.study_tables import table_of_each
@@ -48,7 +48,7 @@ def _diagnostics(study: Study) -> list[list[str]]:
                 for measure in MEASURES
             ),
         ]
-        for cost, found in alignment_costs.diagnostics(study).items()
+        for cost, found in cost_readings.diagnostics(study).items()
     ]
 
 
@@ -62,7 +62,7 @@ def distances(shown: Mapping[str, Study]) -> dict[str, dict[str, dict[str, list[
         title: {
             stage: {
                 cost: [
-                    [100 * share for share in alignment_costs.left(record, cost, stage)]
+                    [100 * share for share in cost_readings.left(record, cost, stage)]
                     for record in study.select("costs/").values()
                 ]
                 for cost in MATCHED
@@ -77,7 +77,7 @@ def distances(shown: Mapping[str, Study]) -> dict[str, dict[str, dict[str, list[
 def numbers(study: Study) -> dict[str, Summary]:
     """Return the summaries of a study with costs called what the page calls them."""
     out = {}
-    for name, summary in alignment_costs.summaries(study).items():
+    for name, summary in cost_readings.summaries(study).items():
         cost, _, what = name.partition(" ")
         out[f"{WORDS[cost]}: {what}" if cost in WORDS else name] = summary
     return out
@@ -85,7 +85,7 @@ def numbers(study: Study) -> dict[str, Summary]:
 
 def budgets(shown: Mapping[str, Study], name: str) -> Markdown:
     """Return what the constrained problem came to: a column for each study."""
-    found = {title: alignment_costs.budgets(study) for title, study in shown.items()}
+    found = {title: cost_readings.budgets(study) for title, study in shown.items()}
     words = {
         "layers that the budget binds": "layers that the budget binds",
         "budget used": "of the budget, used, %",
@@ -108,7 +108,7 @@ def subsets(shown: Mapping[str, Study], name: str) -> Markdown:
 def _subsets(study: Study) -> list[list[str]]:
     return [
         [f"{size:,}", found["same"].text(1), found["lost"].text(2)]
-        for size, found in alignment_costs.subsets(study).items()
+        for size, found in cost_readings.subsets(study).items()
     ]
 
 
@@ -120,7 +120,7 @@ def texts(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> dict[str
     out = {}
     for who, study in (("build", lines.first(built)), ("recorded", lines.first(recorded))):
         out[f"{who} layers bound"] = NOTHING if study is None else _bound(study)
-        used = NOTHING if study is None else alignment_costs.budgets(study)["budget used"].text(0)
+        used = NOTHING if study is None else cost_readings.budgets(study)["budget used"].text(0)
         out[f"{who} budget used"] = used
     return out
 

@@ -7,28 +7,29 @@ the learning of the curves differs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.against_paper import deviations, same_order
 from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.neuron_alignment import curve_profiles
+from modeconn_lib.experiments.neuron_alignment.rate_cells import (
+    BATCH_SIZES,
+    KINDS,
+    RATES,
+    Cell,
+    grid,
+    paper,
+)
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import QUICK, SMOKE, Profiles
-from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.runner import Options
-from modeconn_lib.results.record import Record
-from modeconn_lib.results.reference import published
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 from modeconn_lib.training.fit import Recipe
-
-KINDS = ("unaligned", "aligned")
-RATES, BATCH_SIZES = (0.01, 0.1, 0.5), (64, 128, 256)
 
 PROFILES: Profiles = {
     "smoke": (replace(SMOKE, pairs=1, rates=(0.5,), batch_sizes=(32,)),),
@@ -62,32 +63,6 @@ PROFILES: Profiles = {
         if (numbers.dataset, numbers.architecture) == ("cifar100", "tinyten")
     ),
 }
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
-    """One way to learn a curve.
-
-    Attributes
-    ----------
-    rate
-        Learning rate: where the schedule begins, or its peak.
-    batch_size
-        Images a step.
-    """
-
-    rate: float
-    batch_size: int
-
-    @property
-    def name(self) -> str:
-        """What records call it."""
-        return f"{self.rate:g} x {self.batch_size}"
-
-    @property
-    def title(self) -> str:
-        """What pages call it."""
-        return f"{self.rate:g} × {self.batch_size}"
 
 
 def cells(setting: Setting) -> list[Cell]:
@@ -141,119 +116,6 @@ def run(setting: Setting, store: Store, options: Options | None = None) -> Study
 def recorded(setting: Setting, store: Store) -> Study | None:
     """Return the best study that is wholly recorded, or None."""
     return next(iter(CHAPTER.recorded(setting, store).values()), None)
-
-
-def grid(study: Study, scalar: str = "average_accuracy_arc") -> dict[str, dict[Cell, Summary]]:
-    """Return an accuracy of every cell over pairs, in percent, by kind of curve.
-
-    Parameters
-    ----------
-    scalar
-        ``average_accuracy_arc``, which is Table 3's, or ``minimum_accuracy``.
-    """
-    found: dict[str, dict[Cell, list[Record]]] = {kind: {} for kind in KINDS}
-    for name, record in study.select("along/").items():
-        _, _, kind, cell = name.split("/")
-        rate, batch_size = cell.split(" x ")
-        found[kind].setdefault(Cell(float(rate), int(batch_size)), []).append(record)
-    return {
-        kind: {
-            cell: summarise(100 * r.number(scalar) for r in records)
-            for cell, records in sorted(by_cell.items())
-        }
-        for kind, by_cell in found.items()
-    }
-
-
-def paper() -> dict[str, dict[Cell, tuple[float, float]]]:
-    """Return Table 3: mean and standard deviation of the average accuracy, percent."""
-    out: dict[str, dict[Cell, tuple[float, float]]] = {kind: {} for kind in KINDS}
-    for row in published("neuron_alignment_table3"):
-        cell = Cell(float(row["learning_rate"]), int(row["batch_size"]))
-        mean, std = row["average_accuracy_percent"], row["std"]
-        out[row["curve"]][cell] = float(mean), float(std)
-    return out
-
-
-def comparable(study: Study) -> bool:
-    """Return whether Table 3 is about the study's data set and network."""
-    return (study.config["dataset"], study.config["architecture"]) == ("cifar100", "tinyten")
-
-
-def missing(study: Study | None) -> list[str]:
-    """Return the cells of the paper's grid that a study does not have."""
-    here = grid(study)["aligned"] if study else {}
-    return [cell.title for cell in paper()["aligned"] if cell not in here]
-
-
-def missing_words(study: Study | None) -> str:
-    """Return what of the paper's grid a study lacks, in words."""
-    lacks = missing(study)
-    return f"{len(lacks)} of {len(RATES) * len(BATCH_SIZES)} cells" + (
-        f" ({', '.join(lacks)})" if lacks else ""
-    )
-
-
-COLUMNS = (
-    "rate × batch size",
-    "curve",
-    "paper",
-    "recorded",
-    "in published deviations",
-    "this build",
-)
-
-
-def table(study: Study, recorded: Study | None) -> list[list[str]]:
-    """Return Table 3 as rows of `COLUMNS`: every cell of the paper's and those of the studies."""
-    said, now, then = paper(), grid(study), grid(recorded) if recorded else {}
-    rows = []
-    for cell in sorted({*said["aligned"], *now["aligned"], *then.get("aligned", {})}):
-        for kind in KINDS:
-            mean, std = said[kind].get(cell, (None, None))
-            found = then.get(kind, {}).get(cell)
-            off = NOTHING
-            if recorded and found and mean is not None and comparable(recorded):
-                off = deviations(found.mean, mean, std or 0.0)
-            rows.append(
-                [
-                    cell.title,
-                    kind,
-                    f"{mean} ± {std}" if mean is not None else NOTHING,
-                    found.text() if found else NOTHING,
-                    off,
-                    now[kind][cell].text() if cell in now[kind] else NOTHING,
-                ]
-            )
-    return rows
-
-
-def orders(study: Study) -> dict[str, tuple[int, int]]:
-    """Return how many pairs of cells are in the paper's order, of how many that it does order.
-
-    Of all cells together, of the unaligned ones and of the aligned ones alone.
-    """
-    said = {(kind, c): mean for kind, of in paper().items() for c, (mean, _) in of.items()}
-    here = {(kind, c): s.mean for kind, of in grid(study).items() for c, s in of.items()}
-    out = {"all": _same_order(said, here)}
-    for kind in KINDS:
-        mine = {key: value for key, value in said.items() if key[0] == kind}
-        out[kind] = _same_order(mine, here)
-    return out
-
-
-def _same_order(
-    said: Mapping[tuple[str, Cell], float], here: Mapping[tuple[str, Cell], float]
-) -> tuple[int, int]:
-    named = [{f"{kind} {c.name}": value for (kind, c), value in of.items()} for of in (said, here)]
-    return same_order(*named)
-
-
-def order_words(study: Study | None) -> dict[str, str]:
-    """Return `orders` of a study in words; dashes where Table 3 is not about it."""
-    if study is None or not comparable(study):
-        return dict.fromkeys(("all", *KINDS), NOTHING)
-    return {what: f"{same} of {of}" for what, (same, of) in orders(study).items()}
 
 
 def summaries(study: Study) -> dict[str, Summary]:

@@ -12,10 +12,12 @@ from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.neuron_alignment import (
     alignment_costs,
     cost_pages,
+    cost_readings,
     cost_tasks,
     learned_curves,
 )
-from modeconn_lib.experiments.neuron_alignment.alignment_costs import COSTS, MATCHED, WORDS
+from modeconn_lib.experiments.neuron_alignment.alignment_costs import COSTS
+from modeconn_lib.experiments.neuron_alignment.cost_readings import MATCHED, WORDS
 from modeconn_lib.experiments.parameters import setting, settings
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run
@@ -207,7 +209,7 @@ def test_the_whole_chapter_runs_and_says_what_it_found(tiny, store, monkeypatch)
     assert judge["aligned/same"] == [1.0, 1.0]
     # Of two matchings each is the better one by its own measure, on the images that it saw.
     assert judge["unaligned/l2/post"] > judge["l2_post/l2/post"]
-    assert alignment_costs.diagnostics(found)["unaligned"]["l2/pre"].mean == pytest.approx(100)
+    assert cost_readings.diagnostics(found)["unaligned"]["l2/pre"].mean == pytest.approx(100)
     assert alignment_costs.scorecard({"here": found}, {})[0]["recorded"] == "not run"
 
 
@@ -224,16 +226,16 @@ def test_where_the_budget_does_not_bind_the_match_is_that_of_l2_post(tiny, store
 
 
 def test_numbers_are_means_over_pairs():
-    s = alignment_costs.summaries(made_up())
+    s = cost_readings.summaries(made_up())
     assert (s["aligned curve average"].mean, s["aligned curve average"].n) == (90.5, 2)
     assert s["l2_pre line midpoint"].mean == pytest.approx(70.5)
     assert s["l2_post curve train loss"].mean == pytest.approx(1.3)
     assert "constrained curve average" not in s
-    assert "aligned curve average" not in alignment_costs.summaries(made_up(curves=False))
+    assert "aligned curve average" not in cost_readings.summaries(made_up(curves=False))
 
 
 def test_costs_are_shares_of_the_unaligned_ones_layer_by_layer():
-    found = alignment_costs.diagnostics(made_up())
+    found = cost_readings.diagnostics(made_up())
     assert found["l2_pre"]["l2/post"].mean == pytest.approx(100 * (1 / 2 + 1 / 4) / 2)
     assert found["l2_pre"]["correlation/pre"].mean == pytest.approx(0.7)
     assert found["l2_pre"]["same"].mean == pytest.approx(75)
@@ -241,13 +243,13 @@ def test_costs_are_shares_of_the_unaligned_ones_layer_by_layer():
 
 
 def test_budgets_are_said_in_shares():
-    found = alignment_costs.budgets(made_up(gap=0.01))
+    found = cost_readings.budgets(made_up(gap=0.01))
     assert found["budget used"].mean == pytest.approx(100 * (PRE / 1 + PRE / 2) / 2)
     assert found["widest gap"].mean == pytest.approx(100 * 0.01 / COST)
 
 
 def test_what_fewer_images_lose_counts_units():
-    found = alignment_costs.subsets(made_up(same=0.75, lost=0.2))
+    found = cost_readings.subsets(made_up(same=0.75, lost=0.2))
     assert found[5]["same"].mean == pytest.approx(75)
     assert found[5]["lost"].mean == pytest.approx(100 * 0.2 * 12 / 16)
     assert found[10]["lost"].mean == 0
@@ -317,7 +319,7 @@ def test_the_scorecard_has_this_build_s_numbers_of_the_same_subject_or_of_its_ow
 
 def test_a_layer_without_any_distance_has_nothing_to_gain():
     nothing = of("costs", {"unaligned/l2/post": [0.0, 4.0], "l2_pre/l2/post": [0.0, 1.0]})
-    assert alignment_costs.left(nothing, "l2_pre", "post") == [1.0, 0.25]
+    assert cost_readings.left(nothing, "l2_pre", "post") == [1.0, 0.25]
 
 
 def test_the_figure_is_handed_a_line_for_each_pair():
@@ -328,7 +330,7 @@ def test_the_figure_is_handed_a_line_for_each_pair():
 
 
 def test_numbers_are_called_what_the_page_calls_the_costs():
-    usual, named = alignment_costs.summaries(made_up()), cost_pages.numbers(made_up())
+    usual, named = cost_readings.summaries(made_up()), cost_pages.numbers(made_up())
     assert list(usual.values()) == list(named.values())
     assert named["correlation, post: curve average"] == usual["aligned curve average"]
     assert named["endpoint accuracy"] == usual["endpoint accuracy"]
@@ -350,7 +352,7 @@ def test_tables_have_a_cell_for_every_head():
 
 def test_only_studies_with_curves_show_some():
     both = {"with": made_up(), "without": made_up(curves=False)}
-    assert list(alignment_costs.with_curves(both)) == ["with"]
+    assert list(cost_readings.with_curves(both)) == ["with"]
 
 
 def test_the_standard_study_of_cifar_100_learns_no_curves():

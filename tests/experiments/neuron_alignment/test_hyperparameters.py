@@ -5,8 +5,13 @@ from dataclasses import asdict, replace
 import pytest
 
 from modeconn_lib.experiments.claims import check_claims
-from modeconn_lib.experiments.neuron_alignment import hyperparameters, learned_curves, rate_pages
-from modeconn_lib.experiments.neuron_alignment.hyperparameters import KINDS, Cell
+from modeconn_lib.experiments.neuron_alignment import (
+    hyperparameters,
+    learned_curves,
+    rate_cells,
+    rate_pages,
+)
+from modeconn_lib.experiments.neuron_alignment.rate_cells import KINDS, Cell
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run
@@ -52,7 +57,7 @@ def test_the_standard_cells_are_the_corners_and_the_centre():
 
 
 def test_the_paper_s_cells_are_its_table():
-    assert hyperparameters.cells(numbers_of("paper")) == sorted(hyperparameters.paper()["aligned"])
+    assert hyperparameters.cells(numbers_of("paper")) == sorted(rate_cells.paper()["aligned"])
 
 
 def test_cells_differ_in_nothing_but_how_curves_are_learned(tiny):
@@ -78,23 +83,23 @@ def test_the_whole_chapter_runs(tiny, store):
     wanted = replace(tiny, numbers=replace(tiny.numbers, rates=(0.5,), batch_sizes=(8,)))
     records = run(hyperparameters.plan(wanted), store, Options(jobs=1))
     config = {**asdict(wanted.numbers), "insists": False}
-    found = hyperparameters.grid(Study("17", "tiny", config, records))
+    found = rate_cells.grid(Study("17", "tiny", config, records))
     assert set(found["aligned"]) == {Cell(0.1, 16), Cell(0.5, 8)}
     assert 0 <= found["unaligned"][Cell(0.5, 8)].mean <= 100
 
 
 def test_table_3_has_nine_cells_of_each_kind():
-    said = hyperparameters.paper()
+    said = rate_cells.paper()
     assert {kind: len(cells) for kind, cells in said.items()} == {"unaligned": 9, "aligned": 9}
     assert said["unaligned"][Cell(0.01, 256)] == (54.2, 0.3)
     assert said["aligned"][Cell(0.5, 256)] == (58.9, 0.1)
 
 
 def test_cells_are_means_over_pairs():
-    found = hyperparameters.grid(made_up(pairs=3))
+    found = rate_cells.grid(made_up(pairs=3))
     assert found["aligned"][CENTRE].mean == pytest.approx(59.7)
     assert found["aligned"][CENTRE].std == pytest.approx(1.0)
-    worst = hyperparameters.grid(made_up(), "minimum_accuracy")
+    worst = rate_cells.grid(made_up(), "minimum_accuracy")
     assert worst["unaligned"][CENTRE].mean == pytest.approx(55.0)
 
 
@@ -110,7 +115,7 @@ def test_a_recorded_cell_stands_beside_the_published_one():
     off = {**ALIGNED, CENTRE: 58.3}
     rows = {
         (row[0], row[1]): row[2:]
-        for row in hyperparameters.table(made_up(dataset="little"), made_up(aligned=off))
+        for row in rate_pages.table_of_cells(made_up(dataset="little"), made_up(aligned=off))
     }
     assert rows["0.1 × 128", "aligned"] == ["58.7 ± 0.2", "58.3", "-2.0", "58.7"]
     assert rows["0.1 × 128", "unaligned"] == ["56.0 ± 0.2", "56.0", "+0.0", "56.0"]
@@ -120,20 +125,20 @@ def test_a_recorded_cell_stands_beside_the_published_one():
 
 def test_other_networks_are_not_measured_by_the_table():
     other = made_up(dataset="cifar10")
-    assert {row[4] for row in hyperparameters.table(other, other)} == {"–"}
+    assert {row[4] for row in rate_pages.table_of_cells(other, other)} == {"–"}
     dashes = {"all": "–", "unaligned": "–", "aligned": "–"}
-    assert hyperparameters.order_words(other) == hyperparameters.order_words(None) == dashes
+    assert rate_pages.order_words(other) == rate_pages.order_words(None) == dashes
 
 
 def test_the_order_of_cells_is_compared_with_the_paper_s():
-    assert hyperparameters.orders(made_up()) == {
+    assert rate_pages.in_order(made_up()) == {
         "all": (15, 15),
         "unaligned": (3, 3),
         "aligned": (3, 3),
     }
     swapped = {**ALIGNED, CENTRE: 58.3}
-    assert hyperparameters.orders(made_up(aligned=swapped))["aligned"] == (2, 3)
-    said = hyperparameters.order_words(made_up(aligned=swapped))
+    assert rate_pages.in_order(made_up(aligned=swapped))["aligned"] == (2, 3)
+    said = rate_pages.order_words(made_up(aligned=swapped))
     assert said == {"all": "14 of 15", "unaligned": "3 of 3", "aligned": "2 of 3"}
     text = rate_pages.orders(made_up(), made_up(aligned=swapped), "tab-x").text
     assert "| all cells of both kinds | 14 of 15 | 15 of 15 |" in text
@@ -150,7 +155,7 @@ def test_the_figure_is_handed_cells_as_pages_call_them():
 
 
 def test_the_paper_s_table_spreads_less_aligned():
-    said = hyperparameters.paper()
+    said = rate_cells.paper()
     claim = hyperparameters.claims(
         made_up(*({c: mean for c, (mean, _) in said[kind].items()} for kind in KINDS))
     )[-1]
@@ -159,13 +164,13 @@ def test_the_paper_s_table_spreads_less_aligned():
 
 
 def test_what_is_missing_of_the_paper_s_grid_is_said():
-    assert hyperparameters.missing(made_up()) == [
+    assert rate_cells.missing(made_up()) == [
         *("0.01 × 128", "0.01 × 256", "0.1 × 64", "0.1 × 256", "0.5 × 64", "0.5 × 128")
     ]
-    assert hyperparameters.missing_words(made_up()).startswith("6 of 9 cells (0.01 × 128, ")
-    assert hyperparameters.missing_words(None).startswith("9 of 9 cells")
-    every = dict.fromkeys(hyperparameters.paper()["aligned"], 50.0)
-    assert hyperparameters.missing_words(made_up(every, every)) == "0 of 9 cells"
+    assert rate_cells.missing_words(made_up()).startswith("6 of 9 cells (0.01 × 128, ")
+    assert rate_cells.missing_words(None).startswith("9 of 9 cells")
+    every = dict.fromkeys(rate_cells.paper()["aligned"], 50.0)
+    assert rate_cells.missing_words(made_up(every, every)) == "0 of 9 cells"
 
 
 def test_claims_hold_for_the_paper_s_numbers():
