@@ -1,0 +1,59 @@
+"""Streamed least squares fits as well as the pseudo-inverse of everything at once."""
+
+import pytest
+import torch
+
+from modeconn_lib.paths.distribution.least_squares import NormalEquations
+
+
+def made_up(samples: int, features: int, rank: int, outputs: int = 3, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    base = torch.randn(samples, rank, generator=generator, dtype=torch.float64)
+    phi = base @ torch.randn(rank, features, generator=generator, dtype=torch.float64)
+    y = torch.randn(samples, outputs, generator=generator, dtype=torch.float64)
+    return phi, y + phi[:, :outputs]
+
+
+def solved(phi, y, batch: int):
+    equations = NormalEquations(phi.shape[1], y.shape[1], torch.device("cpu"))
+    for x, targets in zip(phi.split(batch), y.split(batch), strict=True):
+        equations.add(x, targets)
+    return equations.solve()
+
+
+@pytest.mark.parametrize(
+    ("samples", "features", "rank"), [(200, 20, 20), (200, 20, 12), (15, 40, 15)]
+)
+@pytest.mark.parametrize("batch", [7, 1000])
+def test_it_is_the_pseudo_inverse_whatever_the_rank_and_the_batches(samples, features, rank, batch):
+    phi, y = made_up(samples, features, rank)
+    found = solved(phi, y, batch)
+    expected = y.T @ torch.linalg.pinv(phi.T)
+    torch.testing.assert_close(found.weight, expected, rtol=1e-7, atol=1e-9)
+    left = (y.T - expected @ phi.T).norm() / y.norm()
+    assert found.residual == pytest.approx(float(left), rel=1e-6, abs=1e-7)
+    assert found.rank == rank
+
+
+def test_features_that_never_fire_get_no_weight():
+    phi, y = made_up(100, 8, 8)
+    phi[:, 5] = 0
+    found = solved(phi, y, 30)
+    assert found.weight[:, 5].abs().max() < 1e-12
+    assert found.rank == 7
+
+
+def test_nothing_to_fit_and_nothing_to_fit_with():
+    phi, y = made_up(50, 4, 4)
+    nothing = solved(phi, torch.zeros_like(y), 50)
+    assert (nothing.residual, nothing.weight.abs().max().item()) == (0.0, 0.0)
+    blind = solved(torch.zeros_like(phi), y, 50)
+    assert (blind.residual, blind.rank) == (1.0, 0)
+
+
+@pytest.mark.parametrize("where", ["features", "targets"])
+def test_what_is_not_finite_is_refused(where):
+    phi, y = made_up(50, 4, 4)
+    (phi if where == "features" else y)[3, 1] = torch.nan
+    with pytest.raises(ValueError, match="needs finite features and targets"):
+        solved(phi, y, 50)
