@@ -2,7 +2,8 @@
 
 images  ->  flatten  ->  (fc1, ReLU)  ->  (fc2, ReLU)  ->  ...  ->  fc  ->  logits
 
-With widths (512, 512, 512) it is the MLP of Git Re-Basin. `residual_mlp` has skip connections.
+With widths (512, 512, 512) it is the MLP of Git Re-Basin; those of Anokhin & Yarotsky differ in the
+initial weights. `residual_mlp` has skip connections.
 """
 
 import math
@@ -29,16 +30,37 @@ def mlp(
     widths
         Units of each hidden layer, first to last.
     """
+    network = fully_connected(shape, classes, widths)
+    lecun_normal_(network)
+    return network
+
+
+def fully_connected(
+    shape: tuple[int, int, int], classes: int, widths: Sequence[int], bias: bool = True
+) -> nn.Sequential:
+    """Return a network of linear layers with ReLUs between, initialised as PyTorch does.
+
+    Those of Anokhin & Yarotsky 2020: the weights of a layer with n inputs, and its biases, are
+    uniform between -1 and 1 over the root of n.
+
+    Parameters
+    ----------
+    shape
+        (channels, height, width) of an image.
+    classes
+        Number of logits.
+    widths
+        Units of each hidden layer, first to last.
+    bias
+        Whether the layers have biases.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     inputs = math.prod(shape)
     for i, width in enumerate(widths, start=1):
-        layers[f"fc{i}"] = nn.Linear(inputs, width)
-        layers[f"relu{i}"] = nn.ReLU()
+        layers |= {f"fc{i}": nn.Linear(inputs, width, bias=bias), f"relu{i}": nn.ReLU()}
         inputs = width
-    layers["fc"] = nn.Linear(inputs, classes)
-    network = nn.Sequential(layers)
-    lecun_normal_(network)
-    return network
+    layers["fc"] = nn.Linear(inputs, classes, bias=bias)
+    return nn.Sequential(layers)
 
 
 class ResidualBlock(nn.Module):

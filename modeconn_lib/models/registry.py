@@ -11,11 +11,12 @@ from torch import nn
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.core.hardware import torchvision
+from modeconn_lib.models.convfc import conv2fc1
 from modeconn_lib.models.googlenet import googlenet
-from modeconn_lib.models.mlp import mlp, residual_mlp
+from modeconn_lib.models.mlp import fully_connected, mlp, residual_mlp
 from modeconn_lib.models.resnet import resnet, resnet_layernorm
 from modeconn_lib.models.tinyten import tinyten
-from modeconn_lib.models.vgg import vgg16_layernorm
+from modeconn_lib.models.vgg import vgg16, vgg16_layernorm
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,26 @@ def _mlp(width: int) -> tuple[str, Architecture]:
     return f"mlp_w{width}", Architecture(build, f"MLP 3 × {width}", "", has_batchnorm=False)
 
 
+def _one_hidden(width: int) -> tuple[str, Architecture]:
+    """Return the table row of a network with one hidden layer of `width` units."""
+    build = partial(fully_connected, widths=(width,))
+    title = f"one hidden layer of {width}"
+    return f"one_hidden_w{width}", Architecture(build, title, "anokhin2020low", has_batchnorm=False)
+
+
+def _fully_connected(name: str, title: str, widths: tuple[int, ...]) -> tuple[str, Architecture]:
+    """Return the table row of a deep fully connected network, which has no biases."""
+    build = partial(fully_connected, widths=widths, bias=False)
+    return name, Architecture(build, title, "anokhin2020low", has_batchnorm=False)
+
+
+def _vgg16(width: int) -> tuple[str, Architecture]:
+    """Return the table row of a VGG16 without normalisation."""
+    name, title = {64: ("vgg16", "VGG16"), 8: ("vgg16_w8", "VGG16 × 1/8")}[width]
+    build = partial(vgg16, width=width)
+    return name, Architecture(build, title, "anokhin2020low", has_batchnorm=False)
+
+
 def _resnet50(shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Return torchvision's ResNet50; its stem takes the channels that the images have."""
     network: nn.Module = torchvision().models.resnet50(num_classes=classes)
@@ -114,6 +135,18 @@ ARCHITECTURES: dict[str, Architecture] = {
     **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_resnet(32, width) for width in (1, 2, 4)),
     **dict(_googlenet(width) for width in (8, 64)),
+    **dict(_one_hidden(width) for width in (20, 100, 500, 1000, 2000, 5000)),
+    **dict(
+        _fully_connected(*row)
+        for row in (
+            ("fc3", "FC3", (6144, 2000)),
+            ("fc3_small", "FC3 256-128", (256, 128)),
+            ("fc5", "FC5", (6144, 2000, 1000, 1000)),
+            ("fc7", "FC7", (6144, 2000, 1000, 1000, 1000, 1000)),
+        )
+    ),
+    "conv2fc1": Architecture(conv2fc1, "Conv2FC1", "anokhin2020low", has_batchnorm=False),
+    **dict(_vgg16(width) for width in (8, 64)),
     **dict(_resnet_layernorm(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_vgg16_layernorm(width) for width in (8, 16, 32, 64, 128, 256)),
     "vgg16_layernorm_4096": Architecture(

@@ -6,15 +6,17 @@ from torch import nn
 from torch.nn import functional
 
 from modeconn_lib.core.errors import Refusal
+from modeconn_lib.models.convfc import conv2fc1
 from modeconn_lib.models.layers import LayerNorm2d
 from modeconn_lib.models.mlp import ResidualBlock, mlp, residual_mlp
 from modeconn_lib.models.registry import ARCHITECTURES, architecture
 from modeconn_lib.models.resnet import resnet
 from modeconn_lib.models.tinyten import tinyten
-from modeconn_lib.models.vgg import vgg16_layernorm
+from modeconn_lib.models.vgg import vgg16, vgg16_layernorm
 
 CIFAR, TINY_IMAGENET, MNIST = (3, 32, 32), (3, 64, 64), (1, 28, 28)
 LARGE = ("_x4", "_x8", "_x16", "_x32", "_w32", "_w64", "_w128", "_w256", "_4096", "googlenet")
+LARGE += ("fc3", "fc5", "fc7", "vgg16", "_w2000", "_w5000")
 SMALL = [name for name in ARCHITECTURES if not name.endswith(LARGE)]
 
 
@@ -51,6 +53,12 @@ def parameters(name: str, shape: tuple[int, int, int], classes: int) -> int:
         ("vgg16_layernorm_w128", CIFAR, 10, 60_973_194),
         ("vgg16_layernorm_w256", CIFAR, 10, 243_810_570),
         ("vgg16_layernorm_4096", CIFAR, 10, 33_646_666),  # "33.6 million"
+        ("one_hidden_w2000", MNIST, 10, 1_590_010),
+        ("one_hidden_w2000", CIFAR, 10, 6_166_010),
+        ("fc3", CIFAR, 10, 31_182_368),
+        ("conv2fc1", CIFAR, 10, 85_066),
+        ("vgg16", CIFAR, 10, 15_245_130),
+        ("vgg16", CIFAR, 100, 15_291_300),
     ],
 )
 def test_parameters_are_as_many_as_published(name, shape, classes, count):
@@ -79,6 +87,40 @@ def test_the_same_random_state_gives_the_same_weights(name):
         weights.append(next(architecture(name).build(CIFAR, 10).parameters()).detach())
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(("name", "layers"), [("fc3", 3), ("fc5", 5), ("fc7", 7)])
+def test_deep_fully_connected_networks_have_so_many_layers_and_no_biases(name, layers):
+    with torch.device("meta"):
+        network = architecture(name).build(CIFAR, 10)
+    found = [layer for layer in network if isinstance(layer, nn.Linear)]
+    assert len(found) == layers
+    assert all(layer.bias is None for layer in found)
+
+
+def test_a_fully_connected_network_begins_as_pytorch_does_and_an_mlp_with_lecuns_weights():
+    torch.manual_seed(0)
+    network = architecture("one_hidden_w500").build(MNIST, 10)
+    for name, inputs in (("fc1", 784), ("fc", 500)):
+        for value in network.get_submodule(name).parameters():
+            assert 0.5 * inputs**-0.5 < value.abs().max() <= inputs**-0.5
+    lecun = mlp(MNIST, 10, widths=(500,))
+    assert lecun.fc1.weight.abs().max() > 1.5 * 784**-0.5
+    assert lecun.fc1.bias.abs().max() == 0
+
+
+def test_vgg16_without_norm_begins_as_published_and_drops_before_its_hidden_layers():
+    network = architecture("vgg16_w8").build(CIFAR, 10)
+    parts = dict(network.named_children())
+    for name, layer in parts.items():
+        if isinstance(layer, nn.Conv2d):
+            expected = (2 / (9 * layer.out_channels)) ** 0.5
+            assert layer.weight.std().item() == pytest.approx(expected, rel=0.25), name
+            assert layer.bias.abs().max() == 0
+    assert not any(isinstance(layer, LayerNorm2d) for layer in network)
+    assert list(parts)[-8:] == [
+        "flatten", "drop1", "fc1", "fc_relu1", "drop2", "fc2", "fc_relu2", "fc",
+    ]  # fmt: skip
 
 
 def test_tinyten_is_the_published_sequence_of_layers():
@@ -221,6 +263,14 @@ def test_a_residual_mlp_has_one_stream():
 def test_a_width_that_no_vgg_has_is_refused(width, hidden):
     with pytest.raises(ValueError, match=rf"got width={width}, hidden={hidden}"):
         vgg16_layernorm(CIFAR, 10, width, hidden)
+
+
+def test_sizes_that_no_vgg16_or_conv2fc1_has_are_refused():
+    with pytest.raises(ValueError, match="a VGG16 needs width >= 1, got width=0"):
+        vgg16(CIFAR, 10, 0)
+    with pytest.raises(Refusal, match=r"at least 7 x 7 pixels, got shape \(3, 6, 32\)"):
+        conv2fc1((3, 6, 32), 10)
+    assert conv2fc1((3, 7, 7), 10)(torch.ones(2, 3, 7, 7)).shape == (2, 10)
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():

@@ -57,6 +57,15 @@ def exchanges(p: Int[Tensor, " units"]) -> tuple[Exchange, ...]:
     return tuple(out)
 
 
+def exchanged_units(p: Int[Tensor, " units"]) -> tuple[tuple[int, int], ...]:
+    """Return which two units of B change places in each of the `exchanges`."""
+    order, out = p.tolist(), []
+    for i, j in exchanges(p):
+        out.append((order[i], order[j]))
+        order[i], order[j] = order[j], order[i]
+    return tuple(out)
+
+
 def reorder(b: Params, units: Units, p: Int[Tensor, " units"]) -> Path | None:
     """Return the path from B with its units in the order `p` to B, a leg for every exchange.
 

@@ -12,6 +12,7 @@ from modeconn_lib.models.mlp import mlp
 from modeconn_lib.paths.distribution.samples import butterflies, samples
 from modeconn_lib.paths.distribution.transport import (
     after,
+    exchanged_units,
     exchanges,
     in_order,
     match,
@@ -78,6 +79,9 @@ def test_the_exchanges_bring_every_order_home_in_the_fewest_steps(units, seed):
         home = {i for i, unit in enumerate(after(p, steps[:k]).tolist()) if unit == i}
         assert settled < home  # one more at home each time, and none leaves
         settled = home
+    for k, ((i, j), pair) in enumerate(zip(steps, exchanged_units(p), strict=True)):
+        order = after(p, steps[:k])
+        assert (order[i], order[j]) == pair
 
 
 def test_the_path_begins_at_a_and_ends_at_b_in_its_own_order(pair):

@@ -1,0 +1,78 @@
+"""Exchanges measured by the two units that change are those of the whole network."""
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from modeconn_lib.core.params import lerp, params_of
+from modeconn_lib.evaluation import exchanged
+from modeconn_lib.evaluation.exchanged import exchange_logits, measure_exchanges
+from modeconn_lib.models.mlp import mlp
+from modeconn_lib.paths.distribution.samples import butterflies
+from modeconn_lib.paths.distribution.transport import exchanged_units, in_order, reorder
+from modeconn_lib.permutation.trace import trace
+
+X = torch.randn(50, 1, 3, 4, generator=torch.Generator().manual_seed(1))
+LABELS = torch.arange(50) % 5
+PAIRS = [(0, 3), (7, 2), (4, 4), (1, 8)]
+
+
+def network(widths=(9, 12)):
+    torch.manual_seed(0)
+    module = mlp((1, 3, 4), 5, widths=widths)
+    params = {
+        name: value + 0.3 * torch.randn_like(value) for name, value in params_of(module).items()
+    }
+    return module, params, trace(module, X).spec
+
+
+@pytest.mark.parametrize("layer", ["fc1", "fc2"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("entries", [1, 1 << 20])
+def test_logits_are_those_of_the_network_on_the_way(layer, share, entries, monkeypatch):
+    monkeypatch.setattr(exchanged, "ENTRIES", entries)
+    module, b, spec = network()
+    units = butterflies(spec, layer, b)
+    found = torch.cat(list(exchange_logits(module, b, layer, PAIRS, X, share)))
+    for (u, v), logits in zip(PAIRS, found, strict=True):
+        order = torch.arange(units.size)
+        order[u], order[v] = v, u
+        there = lerp(b, in_order(b, units, order), share)
+        torch.testing.assert_close(logits, functional_call(module, there, (X,)))
+
+
+def test_measured_like_the_middle_of_every_leg_of_the_path_home():
+    module, b, spec = network((20,))
+    units = butterflies(spec, "fc1", b)
+    p = torch.randperm(20, generator=torch.Generator().manual_seed(5))
+    path, pairs = reorder(b, units, p), exchanged_units(p)
+    batches = [(X[:30], LABELS[:30]), (X[30:], LABELS[30:])]
+    found = measure_exchanges(module, b, "fc1", pairs, batches)
+    assert found.loss.shape == found.accuracy.shape == (len(pairs),)
+    for k in range(len(pairs)):
+        logits = functional_call(module, path.at((k + 0.5) / len(pairs)), (X,))
+        loss = nn.functional.cross_entropy(logits.double(), LABELS)
+        assert found.loss[k].item() == pytest.approx(loss.item(), abs=1e-5)
+        accuracy = (logits.argmax(1) == LABELS).double().mean()
+        assert found.accuracy[k].item() == pytest.approx(accuracy.item())
+    logits = functional_call(module, b, (X,))
+    assert found.loss_before == pytest.approx(
+        nn.functional.cross_entropy(logits, LABELS).item(), abs=1e-5
+    )
+    assert found.accuracy_before == (logits.argmax(1) == LABELS).double().mean().item()
+    assert (found.loss - found.loss_before).abs().max() > 1e-3
+
+
+def test_what_cannot_be_exchanged_is_refused():
+    module, b, _ = network()
+    with pytest.raises(ValueError, match=r"'fc' cannot be exchanged: .* found Linear$"):
+        next(exchange_logits(module, b, "fc", PAIRS, X))
+    with pytest.raises(ValueError, match="found no such layer"):
+        next(exchange_logits(module, b, "conv1", PAIRS, X))
+    with pytest.raises(ValueError, match=r"units 0 to 8, got the pair \(1, 9\)"):
+        next(exchange_logits(module, b, "fc1", [(0, 1), (1, 9)], X))
+    with pytest.raises(ValueError, match=r"1 pair or more .* got 0 pairs and 50 images"):
+        measure_exchanges(module, b, "fc1", [], [(X, LABELS)])
+    with pytest.raises(ValueError, match="got 4 pairs and 0 images"):
+        measure_exchanges(module, b, "fc1", PAIRS, [])
