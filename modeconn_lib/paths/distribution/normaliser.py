@@ -1,0 +1,115 @@
+r"""A learned map :math:`\nu` that makes the units of trained networks normally distributed.
+
+units of some networks  ->  Normaliser.of  ->  nu(x), nu.inverse(z), nu.log_likelihood(x)
+
+Anokhin & Yarotsky 2020, section 3.3. It is invertible by construction (a normalising flow of the
+library zuko) and starts as the standardisation of every coordinate, with which equation 7 is the
+arc of equation 6 about the mean of the networks it was made from.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+import zuko
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Kind = Literal["realnvp", "iaf"]
+_FLOWS = {"realnvp": zuko.flows.RealNVP, "iaf": zuko.flows.MAF}
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How a normaliser is built.
+
+    Attributes
+    ----------
+    kind
+        ``realnvp``: half of the coordinates scale and shift the other half (Dinh et al. 2016);
+        both directions cost the same. ``iaf``: every coordinate is scaled and shifted by those
+        before it, as the networks of Kingma et al. 2016 do, here from units to normal variables:
+        that direction is one pass, as a likelihood needs it, the inverse one pass a coordinate.
+    transforms
+        Layers of the flow; each changes the halves', or the coordinates', roles.
+    hidden
+        Units of the two hidden layers that compute scales and shifts.
+    """
+
+    kind: Kind = "realnvp"
+    transforms: int = 4
+    hidden: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        if self.kind not in _FLOWS or self.transforms < 1 or self.hidden < 1:
+            raise ValueError(
+                "a normaliser is of kind 'realnvp' or 'iaf', with at least 1 transform and 1 "
+                f"hidden unit; got {asdict(self)}"
+            )
+
+
+class Normaliser(nn.Module):
+    r"""The map :math:`\nu` of equation 7, and its inverse."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, coordinates: int, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        self.register_buffer("mean", torch.zeros(coordinates))
+        self.register_buffer("scale", torch.ones(coordinates))
+        self.flow: Any = _FLOWS[design.kind](
+            coordinates, transforms=design.transforms, hidden_features=(design.hidden,) * 2
+        )
+        for transform in self.flow.transform.transforms:
+            last = [layer for layer in transform.hyper if list(layer.parameters())][-1]
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    @staticmethod
+    def of(units: Float[Tensor, "samples coordinates"], design: Design) -> "Normaliser":
+        """Return the normaliser that standardises the coordinates of these units, untrained.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two units or coordinates, or some value is not finite.
+        """
+        if min(units.shape) < 2 or not torch.isfinite(units).all():
+            raise ValueError(
+                "a normaliser needs 2 or more units of 2 or more coordinates, all finite; got "
+                f"shape {tuple(units.shape)}"
+            )
+        found = Normaliser(units.shape[1], design)
+        found.mean.copy_(units.double().mean(0))
+        spread = units.double().std(0)
+        found.scale.copy_(torch.where(spread > 0, spread, 1.0))  # what never varies stays
+        return found.to(units.device)
+
+    def forward(self, x: Float[Tensor, "samples _"]) -> Float[Tensor, "samples _"]:
+        r"""Return :math:`\nu(x)`."""
+        z: Tensor = self.flow().transform((x - self.mean) / self.scale)
+        return z
+
+    def inverse(self, z: Float[Tensor, "samples _"]) -> Float[Tensor, "samples _"]:
+        r"""Return :math:`\nu^{-1}(z)`."""
+        y: Tensor = self.flow().transform.inv(z)
+        return y * self.scale + self.mean
+
+    def log_likelihood(self, x: Float[Tensor, "samples _"]) -> Float[Tensor, " samples"]:
+        r"""Return :math:`\log(\eta(\nu(x)) \lvert\det \partial\nu / \partial x\rvert)`, in nats."""
+        y = (x - self.mean) / self.scale
+        found: Tensor = self.flow().log_prob(y) - self.scale.log().sum()
+        return found
+
+    @torch.no_grad()
+    def inversion_error(self, x: Float[Tensor, "samples _"]) -> float:
+        r"""Return the largest :math:`\lvert \nu^{-1}(\nu(x)) - x \rvert`, in standard deviations.
+
+        Infinite where a value on the way is not finite.
+        """
+        error = float(((self.inverse(self(x)) - x) / self.scale).abs().max())
+        return error if math.isfinite(error) else math.inf

@@ -1,0 +1,102 @@
+"""A normaliser can be inverted, begins as a standardisation, and learns what is not normal."""
+
+import math
+
+import pytest
+import torch
+
+from modeconn_lib.core.params import params_of
+from modeconn_lib.paths.distribution.global_connection import LearnLikelihood, UnitBatches
+from modeconn_lib.paths.distribution.normaliser import Design, Normaliser
+from modeconn_lib.training.fit import Recipe, fit
+
+KINDS = ("realnvp", "iaf")
+
+
+def bent(samples: int, seed: int = 0) -> torch.Tensor:
+    """Return samples of a bent distribution: its second coordinate is about the first squared."""
+    x = torch.randn(samples, 3, generator=torch.Generator().manual_seed(seed))
+    return torch.stack([4 * x[:, 0] + 1, x[:, 0] ** 2 + 0.2 * x[:, 1], x[:, 2]], 1)
+
+
+def shaken(kind: str) -> Normaliser:
+    found = Normaliser.of(bent(100), Design(kind, 3, 16))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_begins_as_the_standardisation_of_every_coordinate(kind):
+    x = bent(500)
+    found = Normaliser.of(x, Design(kind, 3, 16))
+    torch.testing.assert_close(found(x), (x - x.mean(0)) / x.std(0))
+    normal = torch.distributions.Normal(x.mean(0), x.std(0))
+    torch.testing.assert_close(found.log_likelihood(x), normal.log_prob(x).sum(1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_inverted_and_its_likelihood_is_that_of_a_change_of_variables(kind):
+    found, x = shaken(kind).double(), bent(40).double()
+    torch.testing.assert_close(found.inverse(found(x)), x)
+    assert found.inversion_error(x) < 1e-10
+    for row in x[:5]:
+        jacobian = torch.autograd.functional.jacobian(lambda v: found(v[None])[0], row)
+        normal = -0.5 * (found(row[None]) ** 2).sum() - 1.5 * math.log(2 * math.pi)
+        expected = normal + jacobian.det().abs().log()
+        torch.testing.assert_close(found.log_likelihood(row[None])[0], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_learning_the_likelihood_finds_what_is_not_normal(kind):
+    found, unseen = Normaliser.of(bent(1000), Design(kind, 3, 32)), bent(1000, seed=1)
+    before = found.log_likelihood(unseen).mean().item()
+    recipe = Recipe(30, 1e-2, weight_decay=0.0, optimiser="adam")
+    fit(LearnLikelihood(found), UnitBatches(bent(1000), 128, seed=0), recipe, seed=0)
+    assert found.log_likelihood(unseen).mean().item() > before + 0.5
+    assert found.inversion_error(unseen) < 1e-2
+
+
+def test_a_saved_normaliser_is_the_same_map():
+    found = shaken("realnvp")
+    again = Normaliser(3, found.design)
+    again.load_state_dict(params_of(found))
+    assert torch.equal(again(bent(10)), found(bent(10)))
+
+
+def test_a_map_that_overflows_has_an_infinite_error():
+    found = Normaliser.of(bent(50), Design("realnvp", 2, 8))
+    found.scale[0] = math.nan
+    assert found.inversion_error(bent(50)) == math.inf
+
+
+@pytest.mark.parametrize("x", [torch.zeros(1, 4), torch.zeros(5, 1), torch.full((5, 4), math.nan)])
+def test_units_that_say_nothing_are_refused(x):
+    with pytest.raises(ValueError, match=r"needs 2 or more units of 2 or more coordinates"):
+        Normaliser.of(x, Design())
+
+
+def test_a_coordinate_that_never_varies_is_left_alone():
+    x = torch.cat([bent(50), torch.full((50, 1), 7.0)], 1)
+    found = Normaliser.of(x, Design("realnvp", 2, 8))
+    assert torch.isfinite(found(x)).all()
+    torch.testing.assert_close(found.inverse(found(x)), x)
+
+
+@pytest.mark.parametrize("given", [{"transforms": 0}, {"hidden": 0}])
+def test_a_design_that_cannot_be_built_is_refused(given):
+    with pytest.raises(ValueError, match="at least 1 transform and 1 hidden unit"):
+        Design(**given)
+
+
+def test_batches_hold_every_unit_once_and_are_drawn_anew_each_epoch():
+    units = torch.arange(10.0)[:, None].expand(10, 2)
+    batches = UnitBatches(units, 4, seed=3)
+    epochs = [torch.cat([batches(e, s)[0][:, 0] for s in range(batches.steps)]) for e in (0, 1)]
+    for found in epochs:
+        assert found.sort().values.tolist() == list(range(10))
+    assert not torch.equal(*epochs)
+    assert torch.equal(batches(1, 2)[0], UnitBatches(units, 4, seed=3)(1, 2)[0])
+    assert (batches.steps, batches.examples) == (3, 10)
