@@ -71,6 +71,14 @@ class Profile:
         Points along each side of a plane, in chapters that draw some.
     rates, batch_sizes
         Learning rates and batch sizes of the curves, in the chapter that compares some.
+    adjust_examples
+        Training images, not augmented, on which layers are adjusted.
+    solved, positions
+        At how many values of t a layer is adjusted, and at how many rows and columns of a map.
+    flow, bijection
+        How global connections are learned, by likelihood and by the loss of middles.
+    transforms, hidden
+        Layers of these, and their hidden units.
     variant
         Instead of `subject`, words put behind network and data set, whatever these are; in them
         ``{models}`` stands for the networks merged at once.
@@ -105,6 +113,13 @@ class Profile:
     resolution: int = 0
     rates: tuple[float, ...] = ()
     batch_sizes: tuple[int, ...] = ()
+    adjust_examples: int = 0
+    solved: int = 11
+    positions: int = 0
+    flow: Recipe | None = None
+    bijection: Recipe | None = None
+    transforms: int = 4
+    hidden: int = 256
     subject: str = ""
     variant: str = ""
 

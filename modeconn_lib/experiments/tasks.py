@@ -47,15 +47,24 @@ VERSIONS = {
     "bounds": 1,
     "tightness": 1,
     "monotone": 1,
+    "connection": 1,
+    "chain": 1,
+    "along_chain": 1,
+    "normaliser": 1,
+    "through": 1,
 }
 
 
 def endpoint(setting: Setting, pair: int, side: int) -> Task:
     """Return the training of network `side` (0 or 1) of a pair."""
+    return network(setting, 2 * pair + side, f"network {'AB'[side]} of pair {pair + 1}")
+
+
+def network(setting: Setting, number: int, label: str) -> Task:
+    """Return the training of a network; another number gives another seed."""
     numbers, config = setting.numbers, training(setting)
     config["batch_size"] = numbers.endpoint_batch_size or numbers.batch_size
-    seed = derive(setting.seed, "endpoint", 2 * pair + side)
-    label = f"network {'AB'[side]} of pair {pair + 1}"
+    seed = derive(setting.seed, "endpoint", number)
     cost = numbers.endpoint.epochs * numbers.train_examples
     recipe = asdict(numbers.endpoint)
     return task(setting, "endpoint", {**config, "recipe": recipe, "seed": seed}, (), label, cost)
