@@ -1,0 +1,88 @@
+"""How good the networks on a path are, by the way in which two networks were connected.
+
+numbers by row           ->  by_row      ->  Picture: the worst network of every row
+accuracies along a path  ->  along_rows  ->  Picture: all networks of some rows
+
+Rows are called what the page calls them. What is drawn is what the chapters have read from their
+records; published numbers stand beside them, hollow.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+
+from modeconn_lib.figures.picture import Picture
+from modeconn_lib.figures.style import along_t, bundle, look, method, panel
+from modeconn_lib.results.summary import Summary
+
+Rows = Mapping[str, Summary]
+# Of the rows along a path; any more could not be told from each other.
+COLOURS = ("unaligned", "aligned", "weights", "ensemble", "A", "estimator")
+
+
+def by_row(found: Mapping[str, Rows], published: Mapping[str, Rows]) -> Picture:
+    """Return one panel for each study: a dot for each row, with one standard deviation.
+
+    Parameters
+    ----------
+    found
+        By the title of the panel and the name of the row, from top to bottom.
+    published
+        The same of the paper, for the titles whose data set and network it is about.
+    """
+    panels = []
+    for title, rows in found.items():
+        said = published.get(title, {})
+        names = list(dict.fromkeys([*said, *rows])) if said else list(rows)
+        axes = panel(title)
+        figure = axes.get_figure(root=True)
+        assert figure is not None  # `panel` has made it
+        figure.set_figheight(0.6 + 0.28 * len(names))
+        _dots(axes, names, rows, "found", method("weights").colour, hollow=False)
+        _dots(axes, names, said, "paper", method("estimator").colour, hollow=True)
+        with look():
+            axes.set_yticks(range(len(names)), names)
+            axes.set_ylim(len(names) - 0.4, -0.6)
+            axes.set_xlabel("worst test accuracy on the path, %")
+        panels.append(axes)
+    alt = "the worst test accuracy along the path by the way of connecting"
+    return Picture(tuple(panels), f"{alt}: {'; '.join(found)}")
+
+
+def _dots(
+    axes: Axes, names: Sequence[str], rows: Rows, words: str, colour: str, *, hollow: bool
+) -> None:
+    """Draw a dot for each row, with one standard deviation where there is one."""
+    aside = 0.22 if hollow else 0.0
+    places = [names.index(name) + aside for name in rows]
+    with look():
+        for y, dot in zip(places, rows.values(), strict=True):
+            if dot.std is not None:
+                axes.plot([dot.mean - dot.std, dot.mean + dot.std], [y, y], color=colour, lw=1.4)
+        if rows:
+            means = [dot.mean for dot in rows.values()]
+            face = "none" if hollow else colour
+            axes.plot(means, places, "o", color=colour, mfc=face, ms=5.5, label=words)
+
+
+def along_rows(
+    found: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[Sequence[float]]]]],
+) -> Picture:
+    """Return one panel for each study: test accuracies from A to B, percent.
+
+    Parameters
+    ----------
+    found
+        By the title of the panel and the name of the row: where on the path, 0 to 1, and the
+        accuracies of each pair.
+    """
+    panels = []
+    for title, rows in found.items():
+        axes = panel(title)
+        with look():
+            for colour, (name, (t, accuracies)) in zip(COLOURS, rows.items(), strict=False):
+                bundle(axes, t, accuracies, name, color=method(colour).colour)
+            along_t(axes)
+            axes.set_ylabel("test accuracy, %")
+        panels.append(axes)
+    return Picture(tuple(panels), f"test accuracy along paths from A to B: {'; '.join(found)}")
