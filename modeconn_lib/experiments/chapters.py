@@ -6,6 +6,7 @@
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.beyond import any_network
 from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.distribution import one_hidden_layer
 from modeconn_lib.experiments.git_rebasin import (
     counterexample,
     failure_modes,
@@ -46,6 +47,7 @@ CHAPTERS: dict[str, Chapter] = {
         counterexample,
         symmetries,
         failure_modes,
+        one_hidden_layer,
         any_network,
     )
 }

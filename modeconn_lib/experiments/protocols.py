@@ -33,6 +33,7 @@ AUGMENTATIONS = {
     "neuron_alignment_raw": "rotation, shift, flip; not normalised",
     "neuron_alignment_tiny_raw": "flip, shift, affine, colour; not normalised",
     "git_rebasin": "zoom, flip, rotation",
+    "distribution": "flip, shift",
 }
 
 Read = Callable[[Mapping[str, Any]], str]
@@ -94,6 +95,17 @@ def _batch_size(config: Mapping[str, Any]) -> str:
     return f"{config['batch_size']:,}" + (f"; of networks {other}" if other else "")
 
 
+def _learned_on(config: Mapping[str, Any]) -> str:
+    """Return on how many networks, not those of the pairs, a global connection is learned."""
+    return str(config["models"]) if config["flow"] else NOTHING
+
+
+def _map(config: Mapping[str, Any]) -> str:
+    """Return how large the map of a global connection is."""
+    layers, hidden = config["transforms"], config["hidden"]
+    return f"{layers} transforms, {hidden} hidden units" if config["flow"] else NOTHING
+
+
 def _of_estimator(config: Mapping[str, Any]) -> str:
     return f"{config['estimator_batch_size']:,}" if config["estimator"] else NOTHING
 
@@ -124,6 +136,12 @@ PROTOCOL: dict[str, Read] = {
     "training of the estimator": _recipe("estimator"),
     "batch size of the estimator": _of_estimator,
     "rounds of merging at most": _number("rounds"),
+    "networks to learn a connection on": _learned_on,
+    "map of the connection": _map,
+    "its training by likelihood": _recipe("flow"),
+    "its training by the loss half-way": _recipe("bijection"),
+    "images to adjust layers on": _number("adjust_examples"),
+    "values of t at which they are": _number("solved"),
     BATCHNORM: _number("statistics_examples"),
     "images for the training loss": _number("measure_examples"),
     "test images": _number("test_examples"),
@@ -131,13 +149,14 @@ PROTOCOL: dict[str, Read] = {
     "points along each side of a plane": lambda c: str(c["resolution"] or NOTHING),
     "test images at every point of a plane": _on_planes,
 }
+_MEASURING = frozenset({"along", "connection", "along_chain", "through"})  # a path
 # The steps that depend on a row; on a row that is not here, all do.
 _STEPS: dict[str, frozenset[str]] = {
     "networks merged": frozenset({"merger"}),
     "of these, seen by each network": frozenset({"merger"}),
     "epochs kept": frozenset({"snapshots"}),
-    "training of curves": frozenset({"curve", "pam", "robust_curve"}),
-    "penalty of curves": frozenset({"curve", "pam", "robust_curve"}),
+    "training of curves": frozenset({"curve", "pam", "robust_curve", "chain"}),
+    "penalty of curves": frozenset({"curve", "pam", "robust_curve", "chain"}),
     "training of permutations": frozenset({"pam"}),
     "permutations drawn": frozenset({"pam"}),
     "images to match units on": frozenset(
@@ -147,11 +166,28 @@ _STEPS: dict[str, frozenset[str]] = {
     "training of the estimator": frozenset({"estimator"}),
     "batch size of the estimator": frozenset({"estimator"}),
     "rounds of merging at most": frozenset({"merger"}),
+    "networks to learn a connection on": frozenset({"normaliser"}),
+    "map of the connection": frozenset({"normaliser"}),
+    "its training by likelihood": frozenset({"normaliser"}),
+    "its training by the loss half-way": frozenset({"normaliser"}),
+    "images to adjust layers on": frozenset({"connection"}),
+    "values of t at which they are": frozenset({"connection"}),
     "images for the training loss": frozenset(
-        {"along", "onset", "ensemble", "calibration", "merger", "estimator", "steepest"}
+        {
+            "connection",
+            "along_chain",
+            "through",
+            "along",
+            "onset",
+            "ensemble",
+            "calibration",
+            "merger",
+            "estimator",
+            "steepest",
+        }
     ),
     "points on a path": frozenset(
-        {"along", "onset", "ensemble", "plane", "bounds", "tightness", "robust_along"}
+        _MEASURING | {"onset", "ensemble", "plane", "bounds", "tightness", "robust_along"}
     ),
     "points along each side of a plane": frozenset({"plane"}),
     "test images at every point of a plane": frozenset({"plane"}),

@@ -6,9 +6,14 @@ Reproduces Anokhin & Yarotsky 2020, Table 1.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from statistics import fmean
 from typing import Any
 
+import torch
+
+from modeconn_lib.core.errors import Refusal
+from modeconn_lib.evaluation.chains import layer_names
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.against_paper import deviations
 from modeconn_lib.experiments.chapter import Chapter
@@ -24,6 +29,7 @@ from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.protocols import NOTHING
+from modeconn_lib.models.registry import ARCHITECTURES, architecture
 from modeconn_lib.paths.distribution.normaliser import Design, Kind
 from modeconn_lib.results.reference import published
 from modeconn_lib.results.study import Study
@@ -75,7 +81,13 @@ def plan(setting: Setting) -> dict[str, Task]:
 
     Names: ``endpoint/0/A``, ``endpoint/0/B``, ``member/0``, ``normaliser/realnvp_bijection``,
     ``chain/0/garipov_3``, and for every row of the table ``connection/0/arc_wa``.
+
+    Raises
+    ------
+    Refusal
+        If the network has not one hidden layer.
     """
+    refuse_others(setting.architecture)
     numbers = setting.numbers
     out: dict[str, Task] = {}
     designs = {
@@ -101,6 +113,33 @@ def plan(setting: Setting) -> dict[str, Task]:
 
 CHAPTER = Chapter("31_one_hidden_layer", plan, PROFILES)
 run, recorded = CHAPTER.run, CHAPTER.recorded
+
+
+def refuse_others(name: str) -> None:
+    """Refuse a network that has not one hidden layer; nothing is allocated for it.
+
+    Raises
+    ------
+    Refusal
+        Naming the networks that have.
+    """
+    if _hidden_layers(name) != 1:
+        known = ", ".join(one for one in ARCHITECTURES if _hidden_layers(one) == 1)
+        raise Refusal(
+            f"chapter {CHAPTER.name} is about networks with one hidden layer, architecture "
+            f"{name!r} is none; known: {known}"
+        )
+
+
+@cache
+def _hidden_layers(name: str) -> int:
+    """Return how many hidden layers a chain of linear layers has; 0 for all other networks."""
+    with torch.device("meta"):
+        module = architecture(name).build((1, 28, 28), 10)
+    try:
+        return len(layer_names(module)) - 1
+    except ValueError:
+        return 0
 
 
 def worst(study: Study, row: str, split: str) -> list[float]:
