@@ -282,10 +282,10 @@ def learn_normaliser(work: Work) -> Outcome:
 
 def measure_through(work: Work) -> Outcome:
     """Measure the path that a global connection makes of two networks it has not seen."""
-    a, b, _ = (work.here(work.tensors(record)) for record in work.records)
-    learned = work.records[2]
-    if not learned.scalars["converged"]:
+    *ends, learned = work.records
+    if not learned.scalars["converged"]:  # then there may be no tensors
         return Outcome(scalars={"converged": False})
+    a, b = (work.here(work.tensors(record)) for record in ends)
     units = hidden_units(work, a)
     normaliser = Normaliser(samples(a, units).shape[1], Design(**learned.config["design"]))
     normaliser.load_state_dict(work.tensors(learned))
