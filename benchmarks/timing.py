@@ -89,10 +89,20 @@ def report(
     machine: Machine,
     what: dict[str, Any],
     warmup: int = 5,
+    pieces: Mapping[str, int] | None = None,
 ) -> None:
-    """Time the steps, print the table, and keep it in ``results``, one file a kind of machine."""
+    """Time the steps, print the table, and keep it in ``results``, one file a kind of machine.
+
+    Parameters
+    ----------
+    pieces
+        Of how many equal pieces of work a step consists, where these differ: times are of a piece.
+    """
     started = time.monotonic()
-    seconds = alternate(steps, rounds, machine, warmup)
+    seconds = {
+        name: [one / (pieces or {}).get(name, 1) for one in all_]
+        for name, all_ in alternate(steps, rounds, machine, warmup).items()
+    }
     rows = compare(seconds, baseline)
     print(f"{name}: {machine.describe()}, {rounds} rounds")
     print(table(rows, baseline))

@@ -7,7 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import alignment, augmentation, curve_step, timing, weight_matching
+from benchmarks import (
+    adjustment,
+    alignment,
+    augmentation,
+    curve_step,
+    exchanges,
+    timing,
+    weight_matching,
+)
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.datasets.augmentation import AUGMENTATIONS
 
@@ -36,8 +44,10 @@ def test_hooks_give_the_correlations_that_we_gather():
         ),
         (augmentation.main, [*AUGMENTATIONS, "image by image"]),
         (lambda rounds: weight_matching.main(rounds, "mlp_small"), ["full", "ours"]),
+        (lambda rounds: exchanges.main(rounds, 30, 50, 2), ["full", "ours"]),
+        (lambda rounds: adjustment.main(rounds, 20, 100), ["pinv", "ours"]),
     ],
-    ids=["curve_step", "alignment", "augmentation", "weight_matching"],
+    ids=["curve_step", "alignment", "augmentation", "weight_matching", "exchanges", "adjustment"],
 )
 def test_every_benchmark_times_its_variants_and_keeps_what_it_found(
     run, names, tmp_path, monkeypatch, capsys
@@ -52,6 +62,16 @@ def test_every_benchmark_times_its_variants_and_keeps_what_it_found(
     assert found["rows"][names.index(found["baseline"])]["ratio"] == 1.0
     assert found["provenance"]["threads"] == torch.get_num_threads()
     assert all(name in capsys.readouterr().out for name in names[:1])
+
+
+def test_times_of_several_pieces_are_given_for_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(timing, "RESULTS", tmp_path)
+    monkeypatch.setattr(timing, "alternate", lambda *_: {"one": [2.0, 2.0], "many": [5.0, 5.0]})
+    pieces = {"one": 2, "many": 50}
+    timing.report("x", {}, "one", 2, Machine.reference(), {}, pieces=pieces)
+    (kept,) = tmp_path.glob("x-*.json")
+    rows = json.loads(kept.read_text())["rows"]
+    assert [(row["milliseconds"], row["ratio"]) for row in rows] == [(1000, 1.0), (100, 0.1)]
 
 
 @given(base=st.lists(st.floats(0.001, 10), min_size=1, max_size=20), factor=st.floats(0.1, 10))
