@@ -10,9 +10,8 @@ from statistics import fmean
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.experiments.distribution.one_hidden_layer import (
     GLOBAL,
-    ROWS,
+    TABLE,
     WORDS,
-    paper,
     summaries,
 )
 from modeconn_lib.experiments.pages import Markdown
@@ -33,7 +32,7 @@ def rows(shown: Mapping[str, Study]) -> dict[str, dict[str, Summary]]:
 
 def published_rows(shown: Mapping[str, Study]) -> dict[str, dict[str, Summary]]:
     """Return Table 1 for the studies that it is about."""
-    said = {title: paper(study.config) for title, study in shown.items()}
+    said = {title: TABLE.paper(study.config) for title, study in shown.items()}
     return {
         title: _named({name: Summary(*cell, PUBLISHED_PAIRS) for name, cell in cells.items()})
         for title, cells in said.items()
@@ -106,4 +105,4 @@ def learned(shown: Mapping[str, Study], name: str) -> Markdown:
 
 
 def _named(found: Mapping[str, Summary]) -> dict[str, Summary]:
-    return {WORDS[row]: found[f"{row} test"] for row in ROWS if f"{row} test" in found}
+    return {WORDS[row]: found[f"{row} test"] for row in WORDS if f"{row} test" in found}

@@ -8,32 +8,29 @@ Reproduces Anokhin & Yarotsky 2020, Table 1.
 from collections.abc import Mapping
 from functools import cache
 from statistics import fmean
-from typing import Any
 
 import torch
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.evaluation.chains import layer_names
 from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.against_paper import deviations
 from modeconn_lib.experiments.chapter import Chapter
-from modeconn_lib.experiments.claims import Claim, verdict
-from modeconn_lib.experiments.distribution import connection_tasks
+from modeconn_lib.experiments.claims import Claim
+from modeconn_lib.experiments.distribution import connection_tasks, worst_accuracy
 from modeconn_lib.experiments.distribution.distribution_profiles import (
     ONE_HIDDEN_CIFAR,
     ONE_HIDDEN_MNIST,
     SMALL,
     TINY,
 )
+from modeconn_lib.experiments.distribution.worst_accuracy import worst
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.models.registry import ARCHITECTURES, architecture
 from modeconn_lib.paths.distribution.normaliser import Design, Kind
-from modeconn_lib.results.reference import published
 from modeconn_lib.results.study import Study
-from modeconn_lib.results.summary import Summary, summarise
+from modeconn_lib.results.summary import Summary
 
 # The rows of Table 1, by the names of the published table, and what makes each.
 CONNECTIONS = {
@@ -63,10 +60,9 @@ WORDS = {  # the table's rows, in its order
     "garipov_5": "chain of 5 points",
     "endpoints": "endpoints",
 }
-ROWS, SPLITS = tuple(WORDS), ("train", "test")
+TABLE = worst_accuracy.Rows(WORDS, "distribution_connectivity_table1", "one_hidden_w2000")
 LADDER = ("linear", "arc", "ot", "ot_wa")
 PLAIN_AND_ADJUSTED = {"linear": "linear_wa", "arc": "arc_wa"}
-NEAR = 0.5  # points of accuracy
 
 PROFILES: Profiles = {
     "smoke": (TINY,),
@@ -142,59 +138,9 @@ def _hidden_layers(name: str) -> int:
         return 0
 
 
-def worst(study: Study, row: str, split: str) -> list[float]:
-    """Return the worst accuracies along the paths of a row, percent, one for each pair.
-
-    Empty where a global connection did not converge. Of ``endpoints`` it is their mean.
-    """
-    if row == "endpoints":
-        return [100 * r.number(f"ends_{split}") for r in study.over_pairs("connection", "linear")]
-    found = study.over_pairs("connection", row)
-    return [100 * r.number(f"worst_{split}") for r in found if r.scalars.get("converged", True)]
-
-
 def summaries(study: Study) -> dict[str, Summary]:
     """Return every number of the table over pairs, percent: ``<row> train`` and ``<row> test``."""
-    found = {f"{row} {split}": worst(study, row, split) for row in ROWS for split in SPLITS}
-    return {name: summarise(values) for name, values in found.items() if values}
-
-
-def paper(config: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Return Table 1 of a data set, by the names of `summaries`: mean and standard deviation.
-
-    Empty for other networks than those with 2,000 units.
-    """
-    if config["architecture"] != "one_hidden_w2000":
-        return {}
-    return {
-        f"{row['method']} {row['split']}": (float(row["worst_accuracy_percent"]), float(row["std"]))
-        for row in published("distribution_connectivity_table1")
-        if row["dataset"] == config["dataset"]
-    }
-
-
-COLUMNS = ("worst accuracy, %", "paper", "found", "difference", "in published deviations")
-
-
-def table(study: Study) -> list[list[str]]:
-    """Return Table 1 as rows of `COLUMNS`: of each row the accuracies in training and in test."""
-    said, found = paper(study.config), summaries(study)
-    rows = []
-    for row in ROWS:
-        for split in SPLITS:
-            name, cells = f"{row} {split}", [NOTHING] * 4
-            mine = found.get(name)
-            if name in said:
-                cells[0] = f"{said[name][0]:.2f} ± {said[name][1]:.2f}"
-            if mine:
-                cells[1] = mine.text(2)
-            elif f"connection/0/{row}" in study.records:
-                cells[1] = "did not converge"
-            if mine and name in said:
-                off = mine.mean - said[name][0]
-                cells[2:] = [f"{off:+.2f}", deviations(mine.mean, *said[name])]
-            rows.append([f"{WORDS[row]}, {split}", *cells])
-    return rows
+    return worst_accuracy.summaries(study, WORDS)
 
 
 def claims(study: Study) -> list[Claim]:
@@ -232,51 +178,9 @@ def claims(study: Study) -> list[Claim]:
             insisted=False,
         )
     )
-    return out + _near_the_paper(study)
-
-
-def _near_the_paper(study: Study) -> list[Claim]:
-    """Return whether every row is near the published one, where the paper has the study's case."""
-    said, found = paper(study.config), summaries(study)
-    off = {
-        row: abs(found[f"{row} test"].mean - said[f"{row} test"][0])
-        for row in ROWS
-        if f"{row} test" in said and f"{row} test" in found
-    }
-    if not off:
-        return []
-    far = [f"{WORDS[row]} by {value:.2f}" for row, value in off.items() if value > NEAR]
-    widest = max(off, key=lambda row: off[row])
-    return [
-        Claim(
-            f"every row is within {NEAR} points of the paper's, on test images",
-            not far,
-            ", ".join(far) or f"at most {off[widest]:.2f} off ({WORDS[widest]})",
-            insisted=False,
-        )
-    ]
+    return out + TABLE.near_the_paper(study)
 
 
 def scorecard(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> list[dict[str, str]]:
     """Return the chapter's rows of the book's scorecard: one for each recorded subject."""
-    rows = []
-    for subject, study in (recorded or built).items():
-        said = paper(study.config)
-        cells = [f"{WORDS[row]} {said[f'{row} test'][0]}" for row in ROWS if f"{row} test" in said]
-        rows.append(
-            {
-                "claim": f"Table 1, {subject}: worst test accuracy along the path, %",
-                "paper": "; ".join(cells) or NOTHING,
-                "recorded": _by_row(study) if recorded else "not run",
-                "build": _by_row(built[subject]) if subject in built else NOTHING,
-                "verdict": verdict(claims(study)),
-            }
-        )
-    return rows
-
-
-def _by_row(study: Study) -> str:
-    """Return the test accuracies of all rows, in words."""
-    found = summaries(study)
-    cells = [f"{WORDS[r]} {found[f'{r} test'].text(2)}" for r in ROWS if f"{r} test" in found]
-    return f"{'; '.join(cells)} (n = {found['linear test'].n})"
+    return TABLE.scorecard("Table 1", built, recorded, claims)

@@ -63,7 +63,7 @@ def test_the_whole_chapter_runs_and_says_what_it_found(tiny_study):
         series = record.series["test_accuracy"]
         assert [series[0], series[-1]] == pytest.approx(ends), row
         assert record.number("worst_test") <= min(series)
-        assert len(one_hidden_layer.table(study)) == 22
+        assert len(one_hidden_layer.TABLE.table(study)) == 22
     found = study["connection/0/ot"]
     assert found.scalars["exchanges"] == len(found.series["exchange/fc1/test_accuracy"]) > 0
     every = [*found.series["test_accuracy"], *found.series["exchange/fc1/test_accuracy"]]
@@ -137,17 +137,17 @@ def test_what_did_not_converge_has_no_number_and_fails_its_claim():
         name = f"connection/{pair}/realnvp_bijection"
         study.records[name] = Record("through", 1, {}, scalars={"converged": False})
     assert "realnvp_bijection test" not in one_hidden_layer.summaries(study)
-    rows = {row[0]: row for row in one_hidden_layer.table(study)}
+    rows = {row[0]: row for row in one_hidden_layer.TABLE.table(study)}
     assert rows["RealNVP bijection, test"][1:] == ["97.53 ± 0.11", "did not converge", "–", "–"]
     (claim,) = [c for c in one_hidden_layer.claims(study) if "global" in c.text]
     assert (claim.holds, claim.found) == (False, "no convergence")
 
 
 def test_the_table_has_the_papers_cells_and_how_far_off_ours_are():
-    rows = {row[0]: row for row in one_hidden_layer.table(made_up(pairs=1))}
+    rows = {row[0]: row for row in one_hidden_layer.TABLE.table(made_up(pairs=1))}
     assert rows["arc, test"] == ["arc, test", "97.03 ± 0.14", "97.00", "-0.03", "-0.2"]
     assert rows["endpoints, train"][1:3] == ["99.14 ± 0.01", "99.00"]
-    others = {row[0]: row for row in one_hidden_layer.table(made_up("one_hidden_w500"))}
+    others = {row[0]: row for row in one_hidden_layer.TABLE.table(made_up("one_hidden_w500"))}
     assert others["arc, test"][1] == "–"
     assert "within 0.5" not in str(one_hidden_layer.claims(made_up("one_hidden_w500")))
 
