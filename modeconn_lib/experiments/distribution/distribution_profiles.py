@@ -7,7 +7,7 @@ then falling to a hundredth; 30 epochs on MNIST and 400 on CIFAR-10, chains 60 a
 
 from dataclasses import replace
 
-from modeconn_lib.experiments.profiles import SMOKE, Profile
+from modeconn_lib.experiments.profiles import SMOKE, Profile, Profiles
 from modeconn_lib.training.fit import Recipe
 
 
@@ -92,3 +92,47 @@ ONE_HIDDEN_CIFAR = replace(
     measure_examples=50_000,
     adjust_examples=50_000,
 )
+
+# Chapter 32. At `standard` the schedules are shortened, and layers are adjusted at fewer t.
+_CONV = replace(
+    ONE_HIDDEN_CIFAR, architecture="conv2fc1", models=0, flow=None, bijection=None, positions=2
+)
+_FC3 = replace(_CONV, architecture="fc3", positions=0)
+DEEP: Profiles = {
+    "smoke": (replace(TINY, architecture="mlp_small", models=0, flow=None, bijection=None),),
+    "quick": (
+        replace(
+            SMALL,
+            architecture="fc3_small",
+            models=0,
+            flow=None,
+            bijection=None,
+            points=7,
+            solved=3,
+            adjust_examples=2_000,
+        ),
+    ),
+    "standard": (
+        replace(
+            _CONV,
+            endpoint=published(12),
+            curve=learned_chain(8),
+            pairs=1,
+            measure_examples=5_000,
+            adjust_examples=10_000,
+            points=9,
+            solved=4,
+        ),
+        replace(
+            _FC3,
+            endpoint=published(6),
+            curve=None,
+            pairs=1,
+            measure_examples=2_500,
+            adjust_examples=20_000,
+            points=9,
+            solved=3,
+        ),
+    ),
+    "paper": (_FC3, _CONV, replace(_CONV, architecture="vgg16")),
+}
