@@ -6,7 +6,7 @@
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.beyond import any_network
 from modeconn_lib.experiments.chapter import Chapter
-from modeconn_lib.experiments.distribution import one_hidden_layer
+from modeconn_lib.experiments.distribution import deep_networks, one_hidden_layer
 from modeconn_lib.experiments.git_rebasin import (
     counterexample,
     failure_modes,
@@ -48,6 +48,7 @@ CHAPTERS: dict[str, Chapter] = {
         symmetries,
         failure_modes,
         one_hidden_layer,
+        deep_networks,
         any_network,
     )
 }

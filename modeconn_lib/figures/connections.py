@@ -2,6 +2,7 @@
 
 numbers by row           ->  by_row      ->  Picture: the worst network of every row
 accuracies along a path  ->  along_rows  ->  Picture: all networks of some rows
+errors, part by part     ->  by_part     ->  Picture: training and test error on every sub-path
 
 Rows are called what the page calls them. What is drawn is what the chapters have read from their
 records; published numbers stand beside them, hollow.
@@ -86,3 +87,29 @@ def along_rows(
             axes.set_ylabel("test accuracy, %")
         panels.append(axes)
     return Picture(tuple(panels), f"test accuracy along paths from A to B: {'; '.join(found)}")
+
+
+def by_part(
+    found: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[Sequence[float]]]]],
+) -> Picture:
+    """Return one panel for each case: errors along a path of several parts, percent.
+
+    Parameters
+    ----------
+    found
+        By the title of the panel and the set of images: where on the path, a part from each whole
+        number to the next, and the errors of each pair.
+    """
+    panels = []
+    for title, lines in found.items():
+        axes = panel(title)
+        parts = 0
+        with look():
+            for colour, (name, (t, errors)) in zip(("A", "B"), lines.items(), strict=False):
+                parts = max(parts, round(t[-1]))
+                bundle(axes, t, errors, name, color=method(colour).colour)
+            axes.set_xticks(range(parts + 1))
+            axes.set_xlabel("sub-path")
+            axes.set_ylabel("error, %")
+        panels.append(axes)
+    return Picture(tuple(panels), f"errors along the sub-paths from A to B: {'; '.join(found)}")

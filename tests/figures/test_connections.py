@@ -2,7 +2,7 @@
 
 import pytest
 
-from modeconn_lib.figures.connections import along_rows, by_row
+from modeconn_lib.figures.connections import along_rows, by_part, by_row
 from modeconn_lib.results.summary import Summary
 
 FOUND = {"linear": Summary(95.0, 0.5, 3), "arc": Summary(97.0, None, 1)}
@@ -43,6 +43,15 @@ def test_along_a_path_the_mean_of_the_pairs_is_thick_and_named():
     assert name == "linear"
     assert list(handle.get_ydata()) == pytest.approx([91, 55, 92])
     assert len(axes.lines) == 3
+
+
+def test_errors_are_drawn_part_by_part():
+    lines = {"train": ([0.0, 1.0, 1.0, 2.0], [[1.0, 2.0, 2.0, 1.0]])}
+    lines |= {"test": ([0.0, 1.0, 1.0, 2.0], [[5.0, 6.0, 6.0, 5.0]])}
+    (axes,) = by_part({"few": lines}).panels
+    assert list(axes.get_xticks()) == [0, 1, 2]
+    found = {h.get_label(): list(h.get_ydata()) for h in axes.lines}
+    assert found == {"train": [1, 2, 2, 1], "test": [5, 6, 6, 5]}
 
 
 def test_the_pictures_say_what_they_show():

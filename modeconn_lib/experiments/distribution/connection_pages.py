@@ -1,19 +1,16 @@
-"""What the page on one hidden layer shows of its studies.
+"""What the pages on connections by distribution show of their studies.
 
-studies by the title of their panel  ->  rows, published_rows, along  ->  figures.connections
-                                     ->  exchanges, learned           ->  tables
+studies by the title of their panel  ->  rows, published_rows, along, errors  ->  figures
+                                     ->  exchanges, learned, kept             ->  tables
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from modeconn_lib.core.scientific import scientific
-from modeconn_lib.experiments.distribution.one_hidden_layer import (
-    GLOBAL,
-    TABLE,
-    WORDS,
-    summaries,
-)
+from modeconn_lib.experiments.distribution import deep_networks, one_hidden_layer
+from modeconn_lib.experiments.distribution.one_hidden_layer import GLOBAL, WORDS
+from modeconn_lib.experiments.distribution.worst_accuracy import summaries
 from modeconn_lib.experiments.pages import Markdown
 from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.study_tables import table_of_each
@@ -22,19 +19,26 @@ from modeconn_lib.results.summary import Summary
 
 PUBLISHED_PAIRS = 0  # the paper does not say over how many its deviations are
 DRAWN = ("linear", "arc", "realnvp_bijection", "linear_wa", "ot")
-Lines = dict[str, tuple[list[float], list[list[float]]]]
+TABLES = {chapter.CHAPTER.name: chapter.TABLE for chapter in (one_hidden_layer, deep_networks)}
+WORDS_OF_ALL = {**WORDS, **deep_networks.WORDS}
+EXCHANGED = "/test_accuracy"  # what records call the accuracies half-way through exchanges
+Lines = dict[str, tuple[Sequence[float], list[list[float]]]]
 
 
 def rows(shown: Mapping[str, Study]) -> dict[str, dict[str, Summary]]:
     """Return the test accuracies of every study: title of its panel, row, summary."""
-    return {title: _named(summaries(study)) for title, study in shown.items()}
+    return {
+        title: _named(summaries(study, TABLES[study.name].words)) for title, study in shown.items()
+    }
 
 
 def published_rows(shown: Mapping[str, Study]) -> dict[str, dict[str, Summary]]:
     """Return Table 1 for the studies that it is about."""
-    said = {title: TABLE.paper(study.config) for title, study in shown.items()}
+    said = {title: TABLES[study.name].paper(study.config) for title, study in shown.items()}
     return {
-        title: _named({name: Summary(*cell, PUBLISHED_PAIRS) for name, cell in cells.items()})
+        title: _named(
+            {name: Summary(cell[0], cell[1], PUBLISHED_PAIRS) for name, cell in cells.items()}
+        )
         for title, cells in said.items()
         if cells
     }
@@ -54,14 +58,53 @@ def along(shown: Mapping[str, Study]) -> dict[str, Lines]:
     return out
 
 
+def errors(shown: Mapping[str, Study]) -> dict[str, Lines]:
+    """Return the errors on the path by arcs and adjustment, percent: Fig. 5, left and right.
+
+    By the study and the images adjusted on: as many as the narrowest layer has units, or all.
+    """
+    out: dict[str, Lines] = {}
+    for title, study in shown.items():
+        few = list(study.select("few/").values())
+        for found in (few, study.over_pairs("connection", "arc_wa")):
+            images = found[0].config["adjust_examples"]
+            out[f"{title}: {images:,} images"] = {
+                f"{split} error": (
+                    found[0].series["t"],
+                    [[100 * (1 - v) for v in r.series[f"{split}_accuracy"]] for r in found],
+                )
+                for split in ("train", "test")
+            }
+    return out
+
+
+def kept(shown: Mapping[str, Study], name: str) -> Markdown:
+    """Return what could not be kept of each adjusted layer's outputs, as numbered tables."""
+
+    def of(study: Study) -> list[list[str]]:
+        few = next(iter(study.select("few/").values()))
+        full = study["connection/0/arc_wa"]
+        return [
+            [layer, *(f"{100 * r.series['residuals'][i]:.2f}" for r in (few, full))]
+            for i, layer in enumerate(full.series["adjusted"])
+        ]
+
+    columns = ("layer", "few images, %", "all images, %")
+    caption = "Share of a layer's outputs that adjusting it loses, first pair"
+    return table_of_each(shown, columns, of, caption, name)
+
+
 def exchanges(shown: Mapping[str, Study], name: str) -> Markdown:
     """Return what the second stage of transport costs, as a numbered table for each study."""
 
     def of(study: Study) -> list[list[str]]:
         out = []
-        for row in ("ot", "ot_wa"):
+        for row in [row for row in WORDS_OF_ALL if row.startswith("ot")]:
             found = study.over_pairs("connection", row)
-            every = [v for r in found for v in r.series.get("exchange/fc1/test_accuracy", [])]
+            if not found:
+                continue
+            series = [r.series[n] for r in found for n in r.series if n.endswith(EXCHANGED)]
+            every = [value for values in series for value in values]
             counts = [r.number("exchanges") for r in found]
             worst = [r.scalars.get("worst_exchange_test") for r in found]
             cells = [f"{fmean(counts):,.0f}"]
@@ -69,7 +112,7 @@ def exchanges(shown: Mapping[str, Study], name: str) -> Markdown:
                 cells += [f"{100 * fmean(every):.2f}", f"{100 * min(w for w in worst if w):.2f}"]
             else:
                 cells += [NOTHING, NOTHING]
-            out.append([WORDS[row], *cells])
+            out.append([WORDS_OF_ALL[row], *cells])
         return out
 
     columns = ("path", "exchanges a pair", "test accuracy half-way, mean of the kept", "worst")
@@ -105,4 +148,6 @@ def learned(shown: Mapping[str, Study], name: str) -> Markdown:
 
 
 def _named(found: Mapping[str, Summary]) -> dict[str, Summary]:
-    return {WORDS[row]: found[f"{row} test"] for row in WORDS if f"{row} test" in found}
+    """Return the test accuracies by what pages call their rows, in the order of the table."""
+    rows = [name.removesuffix(" test") for name in found if name.endswith(" test")]
+    return {WORDS_OF_ALL[row]: found[f"{row} test"] for row in rows}
