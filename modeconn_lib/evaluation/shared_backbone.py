@@ -70,14 +70,7 @@ class SharedBackbone:
 
     def cost(self, image: Tensor) -> Cost:
         """Return the cost of the ensemble for one image like `image` (channels, height, width)."""
-        backbone, head = split(self.module, self.layer)
-        with torch.device("meta"):
-            x = torch.empty(1, *image.shape)
-        shared, features = _multiply_adds(backbone, x)
-        own, _ = _multiply_adds(head, features)
-        counts = [sum(p.numel() for p in part.parameters()) for part in (backbone, head)]
-        n = len(self.members)
-        return Cost(shared + n * own, counts[0] + n * counts[1])
+        return cost_of(self.module, self.layer, len(self.members), image)
 
     def averaged(self) -> Params:
         """Return the one network that the members' mean is, if the layer is the last.
@@ -131,6 +124,23 @@ def shared_backbone(
         members.append(found.params)
         residuals.append(found.residual)
     return SharedBackbone(module, layer, tuple(members), tuple(residuals))
+
+
+def cost_of(module: nn.Sequential, layer: str, members: int, image: Tensor) -> Cost:
+    """Return what an ensemble of so many costs that share what is before a layer.
+
+    For one image like `image` (channels, height, width). Nothing is computed.
+
+    Raises
+    ------
+    ValueError
+        If the module has no such part, or it is the first.
+    """
+    backbone, head = split(module, layer)
+    shared, features = _multiply_adds(backbone, torch.empty(1, *image.shape, device="meta"))
+    own, _ = _multiply_adds(head, features)
+    before, after = (sum(p.numel() for p in part.parameters()) for part in (backbone, head))
+    return Cost(shared + members * own, before + members * after)
 
 
 def split(module: nn.Sequential, layer: str) -> tuple[nn.Sequential, nn.Sequential]:

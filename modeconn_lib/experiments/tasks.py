@@ -52,6 +52,8 @@ VERSIONS = {
     "along_chain": 1,
     "normaliser": 1,
     "through": 1,
+    "ask_together": 1,
+    "share_backbone": 1,
 }
 
 

@@ -62,7 +62,7 @@ def plan(setting: Setting) -> dict[str, Task]:
     Refusal
         If the network is no chain of layers with one hidden layer or more.
     """
-    refuse_others(setting.architecture)
+    refuse_others(setting.architecture, CHAPTER.name)
     out: dict[str, Task] = {}
     for pair in range(setting.pairs):
         a, b = tasks.ends(setting, pair)
@@ -134,7 +134,7 @@ def scorecard(built: Mapping[str, Study], recorded: Mapping[str, Study]) -> list
     return TABLE.scorecard("Table 2", built, recorded, claims)
 
 
-def refuse_others(name: str) -> None:
+def refuse_others(name: str, chapter: str) -> None:
     """Refuse a network that is not a chain of layers; nothing is allocated for it.
 
     Raises
@@ -145,7 +145,7 @@ def refuse_others(name: str) -> None:
     if not narrowest(name):
         known = ", ".join(one for one in ARCHITECTURES if narrowest(one))
         raise Refusal(
-            f"chapter {CHAPTER.name} is about chains of linear layers and convolutions without "
+            f"chapter {chapter} is about chains of linear layers and convolutions without "
             f"normalisation, architecture {name!r} is none; known: {known}"
         )
 

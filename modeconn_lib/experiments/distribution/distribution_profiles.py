@@ -136,3 +136,19 @@ DEEP: Profiles = {
     ),
     "paper": (_FC3, _CONV, replace(_CONV, architecture="vgg16")),
 }
+
+# Chapter 34. The paper has VGG16 on CIFAR-100, up to 7 networks.
+
+
+def _ensemble(numbers: Profile, models: int = 7) -> Profile:
+    """Return the numbers with so many networks that are asked together, and nothing besides."""
+    return replace(numbers, models=models, pairs=1, flow=None, bijection=None, curve=None)
+
+
+_STANDARD = _ensemble(replace(_CONV, endpoint=published(12), adjust_examples=20_000))
+ENSEMBLES: Profiles = {
+    "smoke": (_ensemble(replace(TINY, architecture="mlp_small"), models=2),),
+    "quick": (_ensemble(replace(SMALL, architecture="fc3_small", adjust_examples=10_000)),),
+    "standard": (_STANDARD, replace(_STANDARD, dataset="cifar100")),
+    "paper": (_ensemble(replace(_CONV, architecture="vgg16", dataset="cifar100")),),
+}

@@ -127,7 +127,7 @@ def test_the_scorecard_has_the_papers_row():
 @pytest.mark.parametrize("name", ["tinyten", "resnet20", "vgg16_layernorm_w8"])
 def test_networks_that_are_no_chain_are_refused(name):
     with pytest.raises(Refusal, match=f"architecture '{name}' is none; known: mlp, .*conv2fc1"):
-        deep_networks.refuse_others(name)
+        deep_networks.refuse_others(name, "32_deep_networks")
 
 
 @pytest.mark.parametrize(
