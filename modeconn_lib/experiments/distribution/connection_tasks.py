@@ -79,7 +79,7 @@ def member(setting: Setting, i: int) -> Task:
 
 
 def normaliser(setting: Setting, design: Design, objective: str) -> Task:
-    """Return the learning of a global connection: by ``likelihood`` or by the loss of ``middle``s.
+    """Return the learning of a global connection: by ``likelihood``, or the loss of the ``middle``.
 
     The last network is not learned from: on its units the likelihood is judged.
     """
