@@ -35,7 +35,7 @@ def by_row(found: Mapping[str, Rows], published: Mapping[str, Rows]) -> Picture:
     for title, rows in found.items():
         said = published.get(title, {})
         names = list(dict.fromkeys([*said, *rows])) if said else list(rows)
-        axes = panel(title)
+        axes = panel(title, letters=24)
         figure = axes.get_figure(root=True)
         assert figure is not None  # `panel` has made it
         figure.set_figheight(0.6 + 0.28 * len(names))

@@ -108,11 +108,17 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-def panel(title: str = "") -> Axes:
-    """Return the axes of a new panel; no global state of matplotlib is touched."""
+def panel(title: str = "", letters: int = 40) -> Axes:
+    """Return the axes of a new panel; no global state of matplotlib is touched.
+
+    Parameters
+    ----------
+    letters
+        How many of the title have room in a line: fewer beside a column of long words.
+    """
     with look():
         axes = Figure(figsize=(3.7, 2.8), layout="constrained").add_subplot()
-        axes.set_title("\n".join(fill(line, 40) for line in title.split("\n")))
+        axes.set_title("\n".join(fill(line, letters) for line in title.split("\n")))
     return axes
 
 
