@@ -17,24 +17,17 @@ from torch.func import functional_call
 
 from benchmarks.timing import report
 from modeconn_lib.core.hardware import Machine
-from modeconn_lib.core.params import Params, lerp, params_of
+from modeconn_lib.core.params import Params, params_of
 from modeconn_lib.core.seeds import generator
 from modeconn_lib.evaluation.exchanged import exchange_logits, measure_exchanges
 from modeconn_lib.models.mlp import fully_connected
 from modeconn_lib.paths.distribution.samples import Units, butterflies
-from modeconn_lib.paths.distribution.transport import exchanged_units, in_order
+from modeconn_lib.paths.distribution.transport import exchanged_units, half_way
 from modeconn_lib.permutation.trace import trace
 from modeconn_lib.training.metrics import measure
 
 SHAPE, CLASSES, BATCH = (1, 28, 28), 10, 1_000
 Pairs = Sequence[tuple[int, int]]
-
-
-def half_way(b: Params, units: Units, pair: tuple[int, int]) -> Params:
-    """Return the network in which two units are half-way to each other's place."""
-    order = torch.arange(units.size)
-    order[list(pair)] = torch.tensor(pair[::-1])
-    return lerp(b, in_order(b, units, order), 0.5)
 
 
 def check(module: nn.Sequential, b: Params, units: Units, pairs: Pairs, images: Tensor) -> None:

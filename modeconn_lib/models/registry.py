@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import nn
 
 from modeconn_lib.core.errors import Refusal
@@ -156,6 +157,18 @@ ARCHITECTURES: dict[str, Architecture] = {
         has_batchnorm=False,
     ),
 }
+
+
+def outline(name: str) -> nn.Module:
+    """Return a network for colour images of 32 x 32 and ten classes; nothing is allocated for it.
+
+    Raises
+    ------
+    Refusal
+        If there is no such architecture.
+    """
+    with torch.device("meta"):
+        return architecture(name).build((3, 32, 32), 10)
 
 
 def architecture(name: str) -> Architecture:

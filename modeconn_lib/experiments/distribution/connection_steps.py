@@ -30,16 +30,14 @@ from modeconn_lib.paths.distribution.global_connection import (
 from modeconn_lib.paths.distribution.layerwise import Connection, Method, connect
 from modeconn_lib.paths.distribution.normaliser import Design, Normaliser
 from modeconn_lib.paths.distribution.samples import Units, butterflies, rows, samples
-from modeconn_lib.paths.distribution.transport import exchanged_units, in_order
+from modeconn_lib.paths.distribution.transport import exchanged_units, half_way
 from modeconn_lib.paths.fit import LearnCurve
 from modeconn_lib.paths.path import Path
 from modeconn_lib.training.fit import NonFiniteLoss, Recipe, fit
 from modeconn_lib.training.metrics import measure
 
 SPLITS = ("train", "test")
-KEPT = (
-    200  # values of a long series of exchanges that a record keeps, each the worst of its stretch
-)
+KEPT = 200  # values that a record keeps of a long series, each the worst of its stretch
 
 
 @dataclass
@@ -48,7 +46,6 @@ class _Measured:
 
     work: Work
     module: nn.Module
-    parts: int
     rows: list[tuple[int, float]] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
 
@@ -87,17 +84,18 @@ def connect_and_measure(work: Work) -> Outcome:
         connection = Connection((plain(a, b, layers, work.config["rule"]),), (), {}, {})
     else:
         connection = _connection(work, module, a, b, layers)
-    found = _Measured(work, module, len(connection.parts))
+    found = _Measured(work, module)
     for part, path in enumerate(connection.parts):
         found.look(part, path, looked_at(path, work.config["points"]))
         work.progress(work.cost // (len(connection.parts) + 1))
     exchanged = _exchanges(work, module, b, layers, connection)
-    scalars: dict[str, float | int | str | bool] = {**found.scalars()}
+    along = found.scalars()
+    scalars: dict[str, float | int | str | bool] = {**along}
     for split in SPLITS:
         if exchanged:
             worst = min(min(of[f"{split}_accuracy"]) for of in exchanged.values())
             scalars[f"worst_exchange_{split}"] = worst
-            scalars[f"worst_{split}"] = min(worst, found.scalars()[f"worst_{split}"])
+            scalars[f"worst_{split}"] = min(worst, along[f"worst_{split}"])
     scalars["exchanges"] = sum(len(of["test_accuracy"]) for of in exchanged.values())
     series = found.series() | {
         f"exchange/{group}/{name}": stretches(values, worst=min if "accuracy" in name else max)
@@ -188,11 +186,8 @@ def _by_running(
 ) -> tuple[list[float], list[float]]:
     """Return loss and accuracy half-way through exchanges of channels, by the whole network."""
     losses, accuracies = [], []
-    for u, v in pairs:
-        order = torch.arange(units.size)
-        order[u], order[v] = v, u
-        middle = lerp(b, in_order(b, units, order), 0.5)
-        found = measure(module, middle, images_of(work, split), work.exact)
+    for pair in pairs:
+        found = measure(module, half_way(b, units, pair), images_of(work, split), work.exact)
         losses.append(found.loss)
         accuracies.append(found.accuracy)
     return losses, accuracies
@@ -304,7 +299,7 @@ def hidden_units(work: Work, params: Params) -> Units:
 
 def _along(work: Work, path: Path | Curve, ts: Sequence[float]) -> Outcome:
     """Measure a path that is one part."""
-    found = _Measured(work, work.network().to(work.machine.device), 1)
+    found = _Measured(work, work.network().to(work.machine.device))
     found.look(0, path, ts)
     return Outcome(scalars=found.scalars(), series=found.series())
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import cache
 from statistics import fmean
 
-import torch
 from torch import nn
 
 from modeconn_lib.core.errors import Refusal
@@ -27,7 +26,7 @@ from modeconn_lib.experiments.distribution.worst_accuracy import worst
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.models.registry import ARCHITECTURES, architecture
+from modeconn_lib.models.registry import ARCHITECTURES, outline
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
@@ -154,8 +153,7 @@ def refuse_others(name: str, chapter: str) -> None:
 def narrowest(name: str) -> int:
     """Return the fewest units of a hidden layer; 0 if the network is no chain of layers."""
     allowed = nn.Linear | nn.Conv2d | nn.ReLU | nn.MaxPool2d | nn.Flatten | nn.Dropout
-    with torch.device("meta"):
-        module = architecture(name).build((3, 32, 32), 10)
+    module = outline(name)
     if not isinstance(module, nn.Sequential) or not all(isinstance(m, allowed) for m in module):
         return 0
     *hidden, _ = linear_layers(module)

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from functools import cache
 from statistics import fmean
 
-import torch
-
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.evaluation.chains import layer_names
 from modeconn_lib.experiments import tasks
@@ -27,7 +25,7 @@ from modeconn_lib.experiments.distribution.worst_accuracy import worst
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.models.registry import ARCHITECTURES, architecture
+from modeconn_lib.models.registry import ARCHITECTURES, outline
 from modeconn_lib.paths.distribution.normaliser import Design, Kind
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
@@ -130,10 +128,8 @@ def refuse_others(name: str) -> None:
 @cache
 def _hidden_layers(name: str) -> int:
     """Return how many hidden layers a chain of linear layers has; 0 for all other networks."""
-    with torch.device("meta"):
-        module = architecture(name).build((1, 28, 28), 10)
     try:
-        return len(layer_names(module)) - 1
+        return len(layer_names(outline(name))) - 1
     except ValueError:
         return 0
 

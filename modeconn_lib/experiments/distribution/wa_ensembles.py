@@ -10,8 +10,6 @@ from functools import cache
 from itertools import pairwise
 from statistics import fmean
 
-import torch
-
 from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.distribution import (
@@ -25,7 +23,7 @@ from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.protocols import NOTHING
-from modeconn_lib.models.registry import architecture
+from modeconn_lib.models.registry import outline
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
 
@@ -55,8 +53,7 @@ def plan(setting: Setting) -> dict[str, Task]:
 @cache
 def splits(name: str) -> tuple[str, ...]:
     """Return the layers that can be the first of each member's own: all but the first."""
-    with torch.device("meta"):
-        return linear_layers(architecture(name).build((3, 32, 32), 10))[1:]
+    return linear_layers(outline(name))[1:]
 
 
 CHAPTER = Chapter("34_wa_ensembles", plan, PROFILES)

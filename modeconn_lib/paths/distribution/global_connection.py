@@ -19,6 +19,7 @@ from torch.func import functional_call
 from modeconn_lib.core.hardware import Machine
 from modeconn_lib.core.params import Params, lerp, same_network, untied
 from modeconn_lib.core.seeds import generator as seeded
+from modeconn_lib.paths.distribution.arc import turned
 from modeconn_lib.paths.distribution.normaliser import Normaliser
 from modeconn_lib.paths.distribution.samples import Units, samples, with_samples
 from modeconn_lib.training.objectives import Step
@@ -63,13 +64,14 @@ class Through:
         if t in (0.0, 1.0):
             end = self.a if t == 0.0 else self.b
             return {name: value.clone() for name, value in end.items()}
-        x = self.normaliser.inverse(turned(*self.ends, t))
+        x = self.normaliser.inverse(_mixed(*self.ends, t))
         return with_samples(lerp(self.a, self.b, t), self.units, x)
 
 
-def turned(x: Tensor, y: Tensor, t: float) -> Tensor:
-    r"""Return :math:`\cos(\frac{\pi}{2} t)\,x + \sin(\frac{\pi}{2} t)\,y`."""
-    return math.cos(math.pi * t / 2) * x + math.sin(math.pi * t / 2) * y
+def _mixed(x: Tensor, y: Tensor, t: float) -> Tensor:
+    """Return the arc about 0 from x to y."""
+    c, _, s = turned(t, 3)
+    return c * x + s * y
 
 
 @torch.no_grad()
@@ -148,7 +150,7 @@ class LearnMiddle:
         """Fill the gradient at the middle of one pair, drawn uniformly, on one batch of images."""
         i, j = torch.randperm(len(self.networks), generator=generator)[:2].tolist()
         one, other = self.normaliser(torch.cat([self.samples[i], self.samples[j]])).chunk(2)
-        x = self.normaliser.inverse(turned(one, other, 0.5))
+        x = self.normaliser.inverse(_mixed(one, other, 0.5))
         middle = with_samples(lerp(self.networks[i], self.networks[j], 0.5), self.units, x)
         with self.machine.precision():
             logits = functional_call(self.module, untied(self.module, middle), (images,))

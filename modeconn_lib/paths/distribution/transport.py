@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from modeconn_lib.alignment.assignment import best_permutation
-from modeconn_lib.core.params import Params, same_network
+from modeconn_lib.core.params import Params, lerp, same_network
 from modeconn_lib.paths.curves import segment
 from modeconn_lib.paths.distribution.samples import Units, samples
 from modeconn_lib.paths.joined import joined
@@ -92,6 +92,13 @@ def after(p: Int[Tensor, " units"], steps: Sequence[Exchange]) -> Int[Tensor, " 
 def in_order(b: Params, units: Units, p: Int[Tensor, " units"]) -> Params:
     """Return the network with unit ``p[i]`` at place i."""
     return permute(b, PermutationSpec({"": units.size}, {"": units.spans}), {"": p})
+
+
+def half_way(b: Params, units: Units, pair: tuple[int, int]) -> Params:
+    """Return B with two units half-way to each other's place, where both are their mean."""
+    order = torch.arange(units.size)
+    order[list(pair)] = torch.tensor(pair[::-1])
+    return lerp(b, in_order(b, units, order), 0.5)
 
 
 def transport(a: Params, b: Params, units: Units, p: Int[Tensor, " units"]) -> Path:
