@@ -21,7 +21,25 @@ BatchNorm = nn.modules.batchnorm._BatchNorm
 
 def has_batchnorm(module: nn.Module) -> bool:
     """Return whether `module` keeps running statistics."""
-    return any(isinstance(m, BatchNorm) and m.track_running_stats for m in module.modules())
+    return bool(_layers(module))
+
+
+def _layers(module: nn.Module) -> dict[str, BatchNorm]:
+    """Return the layers that keep running statistics."""
+    return {
+        name: m
+        for name, m in module.named_modules()
+        if isinstance(m, BatchNorm) and m.track_running_stats
+    }
+
+
+def unused_statistics(module: nn.Module, params: Params) -> Params:
+    """Return running statistics of zero, for normalising by batch to write to instead."""
+    return {
+        f"{name}.{entry}": torch.zeros_like(params[f"{name}.{entry}"])
+        for name in _layers(module)
+        for entry in ("running_mean", "running_var", "num_batches_tracked")
+    }
 
 
 def normalise_by_batch(module: nn.Module) -> None:
@@ -48,11 +66,7 @@ def reestimate(
     ValueError
         If there are no batches.
     """
-    layers = {
-        name: m
-        for name, m in module.named_modules()
-        if isinstance(m, BatchNorm) and m.track_running_stats
-    }
+    layers = _layers(module)
     if not layers:
         return dict(params)
     sums: dict[str, Tensor] = {}
@@ -82,11 +96,8 @@ def _statistics_of(
     module: nn.Module, layers: dict[str, BatchNorm], params: Params, batch: Tensor
 ) -> dict[str, Tensor]:
     """Return mean, squared mean and variance of each layer's input (float64), and its visits."""
-    fresh = untied(module, params)
-    for name in layers:
-        # From zero, and with a counter of zero, one update leaves momentum times the statistic.
-        for entry in ("running_mean", "running_var", "num_batches_tracked"):
-            fresh[f"{name}.{entry}"] = torch.zeros_like(params[f"{name}.{entry}"])
+    # From zero, and with a counter of zero, one update leaves momentum times the statistic.
+    fresh = untied(module, params | unused_statistics(module, params))
     functional_call(module, fresh, (batch,))
     out: dict[str, Tensor] = {}
     for name, layer in layers.items():

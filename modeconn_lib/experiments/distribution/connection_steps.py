@@ -83,7 +83,7 @@ def connect_and_measure(work: Work) -> Outcome:
     if work.config["plain"]:
         connection = Connection((plain(a, b, layers, work.config["rule"]),), (), {}, {})
     else:
-        connection = _connection(work, module, a, b, layers)
+        connection = _connection(work, module, a, b)
     found = _Measured(work, module)
     for part, path in enumerate(connection.parts):
         found.look(part, path, looked_at(path, work.config["points"]))
@@ -102,7 +102,7 @@ def connect_and_measure(work: Work) -> Outcome:
         for group, of in exchanged.items()
         for name, values in of.items()
     }
-    series |= {"adjusted": list(connection.residuals)}
+    series |= {"adjusted": [reader for _, reader in connection.residuals]}
     series |= {"residuals": list(connection.residuals.values())}
     return Outcome(scalars=scalars, series=series)
 
@@ -137,13 +137,11 @@ def images_of(work: Work, split: str) -> Any:
     return work.in_order(split, work.config[examples])
 
 
-def _connection(
-    work: Work, module: nn.Module, a: Params, b: Params, layers: Sequence[str]
-) -> Connection:
+def _connection(work: Work, module: nn.Module, a: Params, b: Params) -> Connection:
     config = work.config
     method = Method(config["rule"], config["adjust"], config["solved"], config["positions"])
     images = list(work.inputs("train", config["adjust_examples"]))
-    return connect(module, a, b, layers, work.trace().spec, images, method)
+    return connect(module, a, b, work.trace().spec, images, method)
 
 
 def _exchanges(

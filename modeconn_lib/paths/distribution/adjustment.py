@@ -46,7 +46,7 @@ class Adjustment:
         Batches as the network takes them.
     targets
         What the layer is to put out on each batch, one row a value as in `inputs.inputs`.
-    positions
+    positions, by_batch
         As in `inputs.inputs`.
     """
 
@@ -56,6 +56,7 @@ class Adjustment:
     images: Sequence[Tensor]
     targets: Sequence[Float[Tensor, "_ _"]]
     positions: int
+    by_batch: bool
 
     def at(self, params: Params, rcond: float = RCOND) -> Adjusted:
         """Return the network with the layer's weights solved for, and its bias the reference's."""
@@ -63,7 +64,9 @@ class Adjustment:
         old = params[name]
         equations = NormalEquations(old[0].numel(), len(old), old.device)
         for batch, targets in zip(self.images, self.targets, strict=True):
-            x = inputs(self.module, params, self.layer, batch, self.positions)
+            x = inputs(
+                self.module, params, self.layer, batch, self.positions, by_batch=self.by_batch
+            )
             equations.add(x, targets.to(x.device))
         found = equations.solve(rcond)
         out = params | {name: found.weight.to(old.dtype).reshape(old.shape)}
@@ -79,8 +82,12 @@ def adjustment(
     layer: str,
     images: Iterable[Tensor],
     positions: int = 0,
+    *,
+    by_batch: bool = False,
 ) -> Adjustment:
     """Return the adjustment that keeps what the layer puts out in the reference network.
+
+    Parameters as of `inputs.inputs`.
 
     Raises
     ------
@@ -91,6 +98,9 @@ def adjustment(
     if not batches:
         raise ValueError("weight adjustment needs at least one batch of images, got none")
     weight = reference[f"{layer}.weight"].flatten(1)
-    targets = [inputs(module, reference, layer, x, positions) @ weight.T for x in batches]
+    targets = [
+        inputs(module, reference, layer, x, positions, by_batch=by_batch) @ weight.T
+        for x in batches
+    ]
     bias = reference.get(f"{layer}.bias")
-    return Adjustment(module, layer, bias, batches, targets, positions)
+    return Adjustment(module, layer, bias, batches, targets, positions, by_batch)

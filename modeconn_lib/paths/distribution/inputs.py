@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from modeconn_lib.core.modes import mode
 from modeconn_lib.core.params import Params, untied
+from modeconn_lib.training.batchnorm import normalise_by_batch, unused_statistics
 
 
 class _Reached(Exception):
@@ -46,7 +47,13 @@ def layer_of(module: nn.Module, name: str) -> nn.Linear | nn.Conv2d:
 
 @torch.no_grad()
 def inputs(
-    module: nn.Module, params: Params, name: str, images: Tensor, positions: int = 0
+    module: nn.Module,
+    params: Params,
+    name: str,
+    images: Tensor,
+    positions: int = 0,
+    *,
+    by_batch: bool = False,
 ) -> Float[Tensor, "samples features"]:
     """Return what the layer reads in evaluation mode; what lies behind it is not computed.
 
@@ -54,6 +61,9 @@ def inputs(
     ----------
     positions
         Of a convolution's output, how many rows and columns to look at, evenly spread; 0 for all.
+    by_batch
+        Whether batch norm takes its statistics from these images, as it must on a path, where those
+        of neither end are right. The parameters' own are neither read nor changed.
 
     Raises
     ------
@@ -62,7 +72,11 @@ def inputs(
     """
     layer = layer_of(module, name)
     found: list[Tensor] = []
+    if by_batch:
+        params = params | unused_statistics(module, params)
     with mode(module, training=False), _watched(layer, found):
+        if by_batch:
+            normalise_by_batch(module)
         try:
             functional_call(module, untied(module, params), (images,))
         except _Reached:

@@ -5,12 +5,12 @@ module, A, B, images  ->  connect  ->  Connection  ->  path of sub-paths, orders
 Anokhin & Yarotsky 2020, section 4.1. On the way lie the networks :math:`\Theta^{AB}_k`, whose
 layers before k are B's, whose layer k is adjusted so that it makes of B's features what it made of
 A's, and whose later layers are A's. Between two of them only layers k and k + 1 change: a network
-with one hidden layer, on which every method for those can be used.
+with one hidden layer, on which every method for those can be used. Through skip connections, which
+section 4.2 leaves open, a layer has several that read it, and each of them is adjusted.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from jaxtyping import Int
@@ -22,10 +22,12 @@ from modeconn_lib.paths.distribution.adjustment import Adjustment, adjustment
 from modeconn_lib.paths.distribution.arc import arc
 from modeconn_lib.paths.distribution.samples import Units, butterflies
 from modeconn_lib.paths.distribution.transport import in_order, match, reorder
+from modeconn_lib.paths.distribution.turns import Turn, turns
 from modeconn_lib.paths.joined import joined
 from modeconn_lib.paths.path import Path
 from modeconn_lib.paths.polygon import Polygon
 from modeconn_lib.permutation.spec import PermutationSpec
+from modeconn_lib.training.batchnorm import has_batchnorm
 
 Rule = Literal["linear", "arc", "transport"]
 
@@ -78,13 +80,14 @@ class Connection:
     orders
         By group, which unit of B was taken to each place.
     residuals
-        By adjusted layer, what could not be kept of its outputs once all before it is B's.
+        By the layer that became B's and the one adjusted for it, what could not be kept of the
+        latter's outputs in the end.
     """
 
     parts: tuple[Path, ...]
     exchanges: tuple[Path, ...]
     orders: dict[str, Int[Tensor, " units"]]
-    residuals: dict[str, float]
+    residuals: dict[tuple[str, str], float]
 
     @property
     def path(self) -> Path:
@@ -96,7 +99,6 @@ def connect(
     module: nn.Module,
     a: Params,
     b: Params,
-    layers: Sequence[str],
     spec: PermutationSpec,
     images: Sequence[Tensor],
     method: Method,
@@ -104,13 +106,13 @@ def connect(
     r"""Return the path from A to B by one of the layer-wise methods.
 
     With weight adjustment the sub-paths lead to :math:`\Theta^{AB}_2, \dots, \Theta^{AB}_n` and,
-    in a straight line, to B; without, the last but one leads to B at once.
+    in a straight line, to B; without, the last but one leads to B at once. The networks may have
+    skip connections: then all layers that read what has changed are adjusted, in the order in
+    which they are computed. With batch norm, on the way everything is normalised by the batches of
+    `images`; whoever measures the path has to take the statistics anew, too.
 
     Parameters
     ----------
-    layers
-        The linear layers and convolutions in the order in which they are computed, each reading
-        only what the one before it puts out.
     spec
         The symmetries of the network.
     images
@@ -119,30 +121,26 @@ def connect(
     Raises
     ------
     ValueError
-        If the networks differ in names or shapes, there are not two layers or no images, a layer is
-        neither linear nor a convolution, or its units are not read by the next one.
+        If the networks differ in names or shapes, there are no images, or as `turns.turns`.
     """
     same_network(a, b)
-    if len(layers) < 2:
-        raise ValueError(f"a path layer by layer needs 2 layers or more, got {list(layers)}")
+    if not images:
+        raise ValueError("weight adjustment needs at least one batch of images, got none")
+    order = turns(module, spec, images[0][:2])
     here, goal = a, b
     parts: list[Path] = []
     orders: dict[str, Tensor] = {}
-    residuals: dict[str, float] = {}
-    for layer, after in pairwise(layers):
-        group, units, read = _units(spec, b, layer, after)
-        if method.adjust or after != layers[-1]:
-            keep = adjustment(module, a, after, images, method.positions)
-            changed = keep.at(here | {span.tensor: goal[span.tensor] for span in read.spans})
-            there, residuals[after] = changed.params, changed.residual
-        else:
-            keep, there = None, goal
-        if method.rule == "transport":
-            p = match(here, there, read if method.adjust else units)
-            there, goal, orders[group] = in_order(there, units, p), in_order(goal, units, p), p
+    residuals: dict[tuple[str, str], float] = {}
+    for turn in order[:-1]:
+        straight = not method.adjust and turn is order[-2]
+        keep = None if straight else _kept(module, a, turn.readers, images, method)
+        there, goal = _arrival(here, goal, turn, spec, keep, method, orders)
+        if keep:
+            residuals |= {(turn.layer, of): left for of, left in keep.residuals.items()}
         if method.adjust and keep:
-            parts.append(_adjusted(here, there, read, keep, method))
+            parts.append(_adjusted(here, there, turn, keep, method))
         else:
+            units = Units(turn.rows.size, turn.rows.spans + turn.columns.spans)
             parts.append(between(here, there, units, method.rule))
         here = there
     if method.adjust:
@@ -155,42 +153,81 @@ def between(a: Params, b: Params, units: Units, rule: Rule) -> Path:
     return arc(a, b, [units]) if rule == "arc" else segment(a, b)
 
 
-def _units(
-    spec: PermutationSpec, params: Params, layer: str, after: str
-) -> tuple[str, Units, Units]:
-    """Return a layer's group, its units with all their weights, and these with what they read."""
-    found = [
-        group
-        for group, spans in spec.spans.items()
-        if any((s.tensor, s.axis) == (f"{layer}.weight", 0) for s in spans)
-    ]
-    units = butterflies(spec, found[0], params) if len(found) == 1 else Units(0, ())
-    read = tuple(span for span in units.spans if span.tensor != f"{after}.weight")
-    if len(read) != len(units.spans) - 1:
-        raise ValueError(
-            f"the units of layer {layer!r} are not one group that layer {after!r} reads: layers "
-            "are given in the order in which each reads the one before it"
-        )
-    return found[0], units, Units(units.size, read)
+class _Kept:
+    """What some layers are to put out, whatever becomes of those before them.
+
+    `residuals` has what was lost at the last solution, by layer.
+    """
+
+    def __init__(self, readers: Sequence[Adjustment]) -> None:
+        self.readers = readers
+        self.residuals: dict[str, float] = {}
+
+    def at(self, params: Params) -> Params:
+        """Return the network with these layers solved for, one after the other."""
+        for reader in self.readers:
+            found = reader.at(params)
+            params, self.residuals[reader.layer] = found.params, found.residual
+        return params
 
 
-def _adjusted(
-    here: Params, there: Params, read: Units, keep: Adjustment, method: Method
-) -> Polygon:
-    """Return the polygon on which one layer goes from `here` to `there` and the next is solved for.
+def _kept(
+    module: nn.Module, a: Params, readers: Sequence[str], images: Sequence[Tensor], method: Method
+) -> _Kept:
+    """Return what some layers put out in A."""
+    by_batch = has_batchnorm(module)
+    return _Kept(
+        [adjustment(module, a, of, images, method.positions, by_batch=by_batch) for of in readers]
+    )
 
-    Its first leg brings the next layer from the weights that it has to those that it is solved for
+
+def _arrival(
+    here: Params,
+    goal: Params,
+    turn: Turn,
+    spec: PermutationSpec,
+    keep: _Kept | None,
+    method: Method,
+    orders: dict[str, Tensor],
+) -> tuple[Params, Params]:
+    """Return the network at the end of a layer's turn, and B in the order of units so far.
+
+    Units are matched when their first layer has its turn, by all rows that are B's in the end; in
+    a butterfly of one layer, by what will read them as well. The order goes into `orders`.
+    """
+
+    def there() -> Params:
+        swapped = here | {name: goal[name] for name in turn.tensors}
+        return keep.at(swapped) if keep else goal
+
+    if method.rule != "transport" or turn.group is None or turn.group in orders:
+        return there(), goal
+    units = butterflies(spec, turn.group, goal)
+    if method.adjust or turn.later.spans:
+        rows = Units(units.size, turn.rows.spans + turn.later.spans)
+        p = orders[turn.group] = match(here, goal, rows)
+        goal = in_order(goal, units, p)
+        return there(), goal
+    arrived = there()
+    both = Units(units.size, turn.rows.spans + turn.columns.spans)
+    p = orders[turn.group] = match(here, arrived, both)
+    return in_order(arrived, units, p), in_order(goal, units, p)
+
+
+def _adjusted(here: Params, there: Params, turn: Turn, keep: _Kept, method: Method) -> Polygon:
+    """Return the polygon on which one layer goes from `here` to `there` and others are solved for.
+
+    Its first leg brings these from the weights that they have to those that they are solved for
     while nothing has changed yet: where units are fewer than images, or some never fire, there are
     several that do as well.
     """
-    first = between(
-        here, here | {span.tensor: there[span.tensor] for span in read.spans}, read, method.rule
-    )
+    arrived = here | {name: there[name] for name in turn.tensors}
+    first = between(here, arrived, turn.rows, method.rule)
 
     def corner(i: int) -> Params:
         if i in (0, method.points):
             return there if i else here
-        return keep.at(first.at((i - 1) / (method.points - 1))).params
+        return keep.at(first.at((i - 1) / (method.points - 1)))
 
     return Polygon(corner, method.points)
 

@@ -30,23 +30,34 @@ class Design:
         ``realnvp``: half of the coordinates scale and shift the other half (Dinh et al. 2016);
         both directions cost the same. ``iaf``: every coordinate is scaled and shifted by those
         before it, as the networks of Kingma et al. 2016 do, here from units to normal variables:
-        that direction is one pass, as a likelihood needs it, the inverse one pass a coordinate.
+        that direction is one pass, as a likelihood needs it, the inverse one pass a block.
     transforms
         Layers of the flow; each changes the halves', or the coordinates', roles.
     hidden
         Units of the two hidden layers that compute scales and shifts.
+    blocks
+        Of ``iaf`` alone: coordinates, in an order drawn at random for each transform, come in so
+        many blocks, and within a block do not see one another. As many blocks as coordinates is
+        the full autoregression, at a pass a coordinate; for its hidden units to look at all of
+        them, `hidden` must be as large.
     """
 
     kind: Kind = "realnvp"
     transforms: int = 4
     hidden: int = 256
+    blocks: int = 16
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
-        if self.kind not in _FLOWS or self.transforms < 1 or self.hidden < 1:
+        if self.kind not in _FLOWS or self.transforms < 1 or self.hidden < 1 or self.blocks < 2:
             raise ValueError(
-                "a normaliser is of kind 'realnvp' or 'iaf', with at least 1 transform and 1 "
-                f"hidden unit; got {asdict(self)}"
+                "a normaliser is of kind 'realnvp' or 'iaf', with at least 1 transform, 1 hidden "
+                f"unit and 2 blocks; got {asdict(self)}"
+            )
+        if self.kind == "iaf" and self.hidden < self.blocks - 1:
+            raise ValueError(
+                f"{self.hidden} hidden units see {self.hidden} of {self.blocks} blocks; give at "
+                f"least {self.blocks - 1} hidden units, or fewer blocks"
             )
 
 
@@ -61,8 +72,9 @@ class Normaliser(nn.Module):
         self.design = design
         self.register_buffer("mean", torch.zeros(coordinates))
         self.register_buffer("scale", torch.ones(coordinates))
+        own = {"passes": design.blocks, "randperm": True} if design.kind == "iaf" else {}
         self.flow: Any = _FLOWS[design.kind](
-            coordinates, transforms=design.transforms, hidden_features=(design.hidden,) * 2
+            coordinates, transforms=design.transforms, hidden_features=(design.hidden,) * 2, **own
         )
         for transform in self.flow.transform.transforms:
             last = [layer for layer in transform.hyper if list(layer.parameters())][-1]
