@@ -6,7 +6,11 @@
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.beyond import any_network
 from modeconn_lib.experiments.chapter import Chapter
-from modeconn_lib.experiments.distribution import deep_networks, one_hidden_layer
+from modeconn_lib.experiments.distribution import (
+    deep_networks,
+    global_connections,
+    one_hidden_layer,
+)
 from modeconn_lib.experiments.git_rebasin import (
     counterexample,
     failure_modes,
@@ -49,6 +53,7 @@ CHAPTERS: dict[str, Chapter] = {
         failure_modes,
         one_hidden_layer,
         deep_networks,
+        global_connections,
         any_network,
     )
 }

@@ -75,6 +75,8 @@ class Profile:
         Training images, not augmented, on which layers are adjusted.
     solved, positions
         At how many values of t a layer is adjusted, and at how many rows and columns of a map.
+    exchanges
+        How many exchanges of channels are looked at in each group; 0 for all.
     flow, bijection
         How global connections are learned, by likelihood and by the loss of middles.
     transforms, hidden
@@ -116,6 +118,7 @@ class Profile:
     adjust_examples: int = 0
     solved: int = 11
     positions: int = 0
+    exchanges: int = 0
     flow: Recipe | None = None
     bijection: Recipe | None = None
     transforms: int = 4

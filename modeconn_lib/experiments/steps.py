@@ -29,7 +29,12 @@ from modeconn_lib.evaluation.along_path import (
 )
 from modeconn_lib.experiments import path_inputs
 from modeconn_lib.experiments.beyond import coverage_steps
-from modeconn_lib.experiments.distribution import connection_steps, ensemble_steps
+from modeconn_lib.experiments.distribution import (
+    chain_steps,
+    connection_steps,
+    ensemble_steps,
+    map_steps,
+)
 from modeconn_lib.experiments.git_rebasin import (
     counterexample_steps,
     matching_steps,
@@ -186,6 +191,8 @@ STEPS: dict[str, Step] = {
     **robust_steps.STEPS,
     **theory_steps.STEPS,
     **connection_steps.STEPS,
+    **chain_steps.STEPS,
+    **map_steps.STEPS,
     **ensemble_steps.STEPS,
     "endpoint": train_endpoint,
     "alignment": align,

@@ -52,6 +52,7 @@ VERSIONS = {
     "along_chain": 1,
     "normaliser": 1,
     "through": 1,
+    "map": 1,
     "ask_together": 1,
     "share_backbone": 1,
 }

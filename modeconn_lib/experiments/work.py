@@ -87,14 +87,14 @@ class Work:
         """Return how this task's training images are changed and normalised."""
         return augmentation(self.config["augmentation"], dataset(self.config["dataset"]))
 
-    def in_order(self, split: str, examples: int) -> InOrder:
+    def in_order(self, split: str, examples: int, batch: int | None = None) -> InOrder:
         """Return normalised batches of the first `examples` images of a split."""
-        images, batch = self.images(split, examples), MEASURING_BATCH[self.machine.device.type]
-        return InOrder(images, batch, self.augmentation(), self.exact)
+        batch = batch or MEASURING_BATCH[self.machine.device.type]
+        return InOrder(self.images(split, examples), batch, self.augmentation(), self.exact)
 
-    def inputs(self, split: str, examples: int) -> Inputs:
+    def inputs(self, split: str, examples: int, batch: int | None = None) -> Inputs:
         """Return the images of `in_order` without their labels."""
-        return Inputs(self.in_order(split, examples))
+        return Inputs(self.in_order(split, examples, batch))
 
     def statistics(self) -> Augmented:
         """Return the augmented training images that batch-norm statistics are taken from."""

@@ -12,7 +12,7 @@ from modeconn_lib.core.seeds import derive
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
-from modeconn_lib.paths.distribution.normaliser import Design
+from modeconn_lib.paths.distribution.normaliser import Design, Kind
 
 # How each method connects: along what, and whether layers are adjusted; `plain` takes the rows of
 # all layers at once instead of going layer by layer.
@@ -26,6 +26,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "ot_butterfly": {"rule": "transport", "adjust": False, "plain": False},
     "ot_wa": {"rule": "transport", "adjust": True, "plain": False},
 }
+# How each global connection is built, and what it is learned by.
+MAPS: dict[str, tuple[Kind, str]] = {
+    "iaf_flow": ("iaf", "likelihood"),
+    "realnvp_flow": ("realnvp", "likelihood"),
+    "realnvp_bijection": ("realnvp", "middle"),
+}
 FIRST_MEMBER = 10_000  # number of the first network that a global connection is learned on
 
 
@@ -38,6 +44,7 @@ def connection(setting: Setting, pair: int, method: str) -> Task:
         "adjust_examples": numbers.adjust_examples,
         "solved": numbers.solved,
         "positions": numbers.positions,
+        "exchanges": numbers.exchanges,
     }
     return tasks.task(
         setting,
@@ -78,34 +85,43 @@ def member(setting: Setting, i: int) -> Task:
     return tasks.network(setting, FIRST_MEMBER + i, f"network {i + 1} to learn from")
 
 
-def normaliser(setting: Setting, design: Design, objective: str) -> Task:
-    """Return the learning of a global connection: by ``likelihood``, or the loss of the ``middle``.
+def normaliser(setting: Setting, name: str) -> Task:
+    """Return the learning of one of `MAPS`: by likelihood, or by the loss of middles.
 
     The last network is not learned from: on its units the likelihood is judged.
     """
     numbers = setting.numbers
+    kind, objective = MAPS[name]
     recipe = numbers.flow if objective == "likelihood" else numbers.bijection
     assert recipe is not None  # as every profile of a chapter with global connections says
     config = {
         **tasks.training(setting),
         "recipe": asdict(recipe),
-        "design": asdict(design),
+        "design": asdict(Design(kind, numbers.transforms, numbers.hidden)),
         "objective": objective,
         "seed": derive(setting.seed, "normaliser"),
     }
     inputs = tuple(member(setting, i) for i in range(numbers.models + 1))
     seen = numbers.models * numbers.train_examples if objective == "likelihood" else 0
     cost = recipe.epochs * (seen or numbers.train_examples)
-    label = f"{design.kind} by {objective} on {numbers.models} networks"
+    label = f"{kind} by {objective} on {numbers.models} networks"
     return tasks.task(setting, "normaliser", config, inputs, label, cost)
 
 
-def through(setting: Setting, pair: int, design: Design, objective: str) -> Task:
-    """Return the measuring of the path that a global connection makes of an unseen pair."""
-    inputs = (*tasks.ends(setting, pair), normaliser(setting, design, objective))
-    label = f"{design.kind} by {objective}: connection of pair {pair + 1}"
+def through(setting: Setting, pair: int, name: str) -> Task:
+    """Return the measuring of the path that one of `MAPS` makes of an unseen pair."""
+    inputs = (*tasks.ends(setting, pair), normaliser(setting, name))
+    label = f"{' by '.join(MAPS[name])}: connection of pair {pair + 1}"
     cost = _passes(setting, setting.numbers.points)
     return tasks.task(setting, "through", measured(setting), inputs, label, cost)
+
+
+def look(setting: Setting, pair: int, name: str) -> Task:
+    """Return the looking at what one of `MAPS` makes of the units of an unseen pair."""
+    inputs = (*tasks.ends(setting, pair), normaliser(setting, name))
+    config = {"dataset": setting.dataset.name, "architecture": setting.architecture}
+    label = f"what {' by '.join(MAPS[name])} makes of units of pair {pair + 1}"
+    return tasks.task(setting, "map", config, inputs, label, setting.numbers.test_examples)
 
 
 def measured(setting: Setting) -> dict[str, Any]:
@@ -114,6 +130,7 @@ def measured(setting: Setting) -> dict[str, Any]:
     return {
         **tasks.measuring(setting),
         "measure_examples": numbers.measure_examples,
+        "statistics_examples": numbers.statistics_examples,
         "points": numbers.points,
     }
 

@@ -53,9 +53,9 @@ SMALL = replace(
     points=9,
     adjust_examples=4_000,
     solved=5,
-    models=6,
+    models=12,
     flow=adam(5, 1e-3),
-    bijection=adam(3, 1e-3),
+    bijection=adam(10, 3e-3),
     transforms=4,
     hidden=64,
     claims=True,
@@ -79,7 +79,7 @@ ONE_HIDDEN_MNIST = Profile(
     solved=11,
     models=16,
     flow=adam(20, 1e-3),
-    bijection=adam(20, 1e-3),
+    bijection=adam(2, 3e-3),
 )
 ONE_HIDDEN_CIFAR = replace(
     ONE_HIDDEN_MNIST,
@@ -92,6 +92,14 @@ ONE_HIDDEN_CIFAR = replace(
     measure_examples=50_000,
     adjust_examples=50_000,
 )
+
+# Chapter 33: the same networks and maps, more unseen pairs where they are cheap, no chains.
+GLOBAL: Profiles = {
+    "smoke": (replace(TINY, curve=None),),
+    "quick": (replace(SMALL, pairs=3, curve=None),),
+    "standard": (replace(ONE_HIDDEN_MNIST, curve=None),),
+    "paper": tuple(replace(one, curve=None) for one in (ONE_HIDDEN_MNIST, ONE_HIDDEN_CIFAR)),
+}
 
 # Chapter 32. At `standard` the schedules are shortened, and layers are adjusted at fewer t.
 _CONV = replace(

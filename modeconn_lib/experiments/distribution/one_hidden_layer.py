@@ -26,7 +26,6 @@ from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.models.registry import ARCHITECTURES, outline
-from modeconn_lib.paths.distribution.normaliser import Design, Kind
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
@@ -39,10 +38,7 @@ CONNECTIONS = {
     "ot": "ot_butterfly",
     "ot_wa": "ot_wa",
 }
-GLOBAL: dict[str, tuple[Kind, str]] = {
-    "iaf_flow": ("iaf", "likelihood"),
-    "realnvp_bijection": ("realnvp", "middle"),
-}
+GLOBAL = ("iaf_flow", "realnvp_bijection")
 CHAINS = {"garipov_3": 3, "garipov_5": 5}
 
 WORDS = {  # the table's rows, in its order
@@ -81,24 +77,18 @@ def plan(setting: Setting) -> dict[str, Task]:
     Refusal
         If the network has not one hidden layer.
     """
-    refuse_others(setting.architecture)
+    refuse_others(setting.architecture, CHAPTER.name)
     numbers = setting.numbers
     out: dict[str, Task] = {}
-    designs = {
-        row: Design(kind, numbers.transforms, numbers.hidden) for row, (kind, _) in GLOBAL.items()
-    }
     out |= {f"member/{i}": connection_tasks.member(setting, i) for i in range(numbers.models + 1)}
-    for row, (_, objective) in GLOBAL.items():
-        out[f"normaliser/{row}"] = connection_tasks.normaliser(setting, designs[row], objective)
+    out |= {f"normaliser/{row}": connection_tasks.normaliser(setting, row) for row in GLOBAL}
     for pair in range(setting.pairs):
         a, b = tasks.ends(setting, pair)
         out |= {f"endpoint/{pair}/A": a, f"endpoint/{pair}/B": b}
         for row, method in CONNECTIONS.items():
             out[f"connection/{pair}/{row}"] = connection_tasks.connection(setting, pair, method)
-        for row, (_, objective) in GLOBAL.items():
-            out[f"connection/{pair}/{row}"] = connection_tasks.through(
-                setting, pair, designs[row], objective
-            )
+        for row in GLOBAL:
+            out[f"connection/{pair}/{row}"] = connection_tasks.through(setting, pair, row)
         for row, bends in CHAINS.items():
             out[f"chain/{pair}/{row}"] = connection_tasks.chain(setting, pair, bends)
             out[f"connection/{pair}/{row}"] = connection_tasks.along_chain(setting, pair, bends)
@@ -109,7 +99,7 @@ CHAPTER = Chapter("31_one_hidden_layer", plan, PROFILES)
 run, recorded = CHAPTER.run, CHAPTER.recorded
 
 
-def refuse_others(name: str) -> None:
+def refuse_others(name: str, chapter: str) -> None:
     """Refuse a network that has not one hidden layer; nothing is allocated for it.
 
     Raises
@@ -120,7 +110,7 @@ def refuse_others(name: str) -> None:
     if _hidden_layers(name) != 1:
         known = ", ".join(one for one in ARCHITECTURES if _hidden_layers(one) == 1)
         raise Refusal(
-            f"chapter {CHAPTER.name} is about networks with one hidden layer, architecture "
+            f"chapter {chapter} is about networks with one hidden layer, architecture "
             f"{name!r} is none; known: {known}"
         )
 

@@ -7,7 +7,7 @@ import pytest
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.claims import check_claims
 from modeconn_lib.experiments.distribution import connection_pages, one_hidden_layer
-from modeconn_lib.experiments.distribution.connection_steps import looked_at, stretches
+from modeconn_lib.experiments.distribution.measured_parts import looked_at, stretches
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run

@@ -1,0 +1,180 @@
+"""The steps of global connections: maps that are learned on some networks and connect others.
+
+networks           ->  learn_normaliser  ->  normaliser
+A, B, normaliser   ->  measure_through   ->  worst accuracies
+A, B, normaliser   ->  look_at_map       ->  what it makes of units, and the way of some of them
+
+The tasks that name them are built in `connection_tasks`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from modeconn_lib.core.params import Params
+from modeconn_lib.evaluation.along_path import grid
+from modeconn_lib.evaluation.normality import normality, of_chance
+from modeconn_lib.experiments.distribution.measured_parts import measure_one_part
+from modeconn_lib.experiments.work import Outcome, Step, Work
+from modeconn_lib.paths.distribution.global_connection import (
+    LearnLikelihood,
+    LearnMiddle,
+    UnitBatches,
+    through,
+)
+from modeconn_lib.paths.distribution.normaliser import Design, Normaliser
+from modeconn_lib.paths.distribution.samples import Units, butterflies, samples
+from modeconn_lib.results.record import Record
+from modeconn_lib.training.fit import NonFiniteLoss, Recipe, fit
+
+
+def learn_normaliser(work: Work) -> Outcome:
+    """Learn a global connection on all inputs but the last, on whose units it is judged.
+
+    Learning that does not converge is a result: then there are no tensors.
+    """
+    *networks, unseen = (work.here(work.tensors(record)) for record in work.records)
+    config, module = work.config, work.network().to(work.machine.device)
+    units = hidden_units(work, networks[0])
+    seen = torch.cat([samples(network, units) for network in networks])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config["seed"])
+        normaliser = Normaliser.of(seen, Design(**config["design"]))
+    judged = samples(unseen, units)
+    before = _likelihood(normaliser, judged)
+    try:
+        if config["objective"] == "likelihood":
+            batches = UnitBatches(seen, config["batch_size"], config["seed"])
+            history = fit(
+                LearnLikelihood(normaliser),
+                batches,
+                Recipe(**config["recipe"]),
+                config["seed"],
+                folder=work.folder,
+                out_of_time=work.out_of_time,
+                progress=work.progress,
+            )
+        else:
+            history = work.fit(LearnMiddle(normaliser, module, networks, units, work.machine))
+    except NonFiniteLoss as reason:
+        return Outcome(
+            scalars={"converged": False, "why": str(reason), "likelihood_before": before}
+        )
+    after, error = _likelihood(normaliser, judged), normaliser.inversion_error(judged)
+    return Outcome(
+        scalars={
+            "converged": _converged(config["objective"], history.losses, before, after, error),
+            "likelihood_before": before,
+            "likelihood_after": after,
+            "inversion_error": error,
+            "coordinates": judged.shape[1],
+            "train_seconds": history.seconds,
+        },
+        series={"train_loss": history.losses},
+        tensors=normaliser.state_dict(),
+    )
+
+
+def measure_through(work: Work) -> Outcome:
+    """Measure the path that a global connection makes of two networks it has not seen."""
+    *ends, learned = work.records
+    if not learned.scalars["converged"]:  # then there may be no tensors
+        return Outcome(scalars={"converged": False})
+    a, b = (work.here(work.tensors(record)) for record in ends)
+    units = hidden_units(work, a)
+    normaliser = _load(work, learned, samples(a, units).shape[1])
+    error = max(normaliser.inversion_error(samples(network, units)) for network in (a, b))
+    found = measure_one_part(work, through(a, b, units, normaliser), grid(work.config["points"]))
+    return Outcome({**found.scalars, "converged": True, "inversion_error": error}, found.series)
+
+
+SHOWN, TRAILS = 200, 4  # units in a picture, and of these whose way is shown
+WAY = 21  # places on it
+
+
+@torch.no_grad()
+def look_at_map(work: Work) -> Outcome:
+    """Look at a learned map: what it makes of the units of A, which it has not seen.
+
+    All is drawn in the plane of the two directions in which the standardised units of A vary most;
+    the map begins as that standardisation, so that its values have the same coordinates.
+    """
+    *ends, learned = work.records
+    if not learned.scalars["converged"]:
+        return Outcome(scalars={"converged": False})
+    a, b = (work.here(work.tensors(record)) for record in ends)
+    units = hidden_units(work, a)
+    normaliser = _load(work, learned, samples(a, units).shape[1])
+    x = samples(a, units)
+    before, after = (x - normaliser.mean) / normaliser.scale, normaliser(x)
+    plane = torch.linalg.svd(before - before.mean(0), full_matrices=False).Vh[:2]
+    series: dict[str, list[float]] = {}
+    for name, values in (("before", before), ("after", after)):
+        series |= {f"{name}_{axis}": row.tolist() for axis, row in _in(plane, values[:SHOWN])}
+    learnt = through(a, b, units, normaliser)
+    straight = Normaliser(x.shape[1], normaliser.design).to(x.device)  # standardises, and no more
+    straight.mean.copy_(normaliser.mean)
+    straight.scale.copy_(normaliser.scale)
+    for name, path in (("arc", through(a, b, units, straight)), ("map", learnt)):
+        way = [
+            (samples(path.at(t), units)[:TRAILS] - normaliser.mean) / normaliser.scale
+            for t in grid(WAY)
+        ]
+        for axis, row in _in(plane, torch.stack(way, 1).flatten(0, 1)):
+            series[f"{name}_{axis}"] = row.tolist()  # unit after unit
+    scalars: dict[str, float | int | str | bool] = {"converged": True, "trails": TRAILS}
+    chance = of_chance(*x.shape)
+    for name, found in (
+        ("before", normality(before)),
+        ("after", normality(after)),
+        ("chance", chance),
+    ):
+        scalars |= {f"kurtosis_{name}": found.kurtosis, f"correlation_{name}": found.correlation}
+    return Outcome(scalars=scalars, series=series)
+
+
+def _in(plane: Tensor, values: Tensor) -> list[tuple[str, Tensor]]:
+    """Return where values lie in a plane, by axis."""
+    return list(zip("xy", plane @ values.T, strict=True))
+
+
+def _load(work: Work, learned: Record, coordinates: int) -> Normaliser:
+    """Return a learned map, on the machine."""
+    found = Normaliser(coordinates, Design(**learned.config["design"]))
+    found.load_state_dict(work.tensors(learned))
+    return found.to(work.machine.device)
+
+
+def hidden_units(work: Work, params: Params) -> Units:
+    """Return the butterflies of a network with one hidden layer."""
+    spec = work.trace().spec
+    (group,) = spec.sizes
+    return butterflies(spec, group, params)
+
+
+@torch.no_grad()
+def _likelihood(normaliser: Normaliser, units: Tensor) -> float:
+    """Return the mean log-likelihood of a unit, in nats."""
+    return float(normaliser.log_likelihood(units).mean())
+
+
+INVERTED = 1e-2  # standard deviations by which a unit may miss itself there and back
+
+
+def _converged(
+    objective: str, losses: Sequence[float], before: float, after: float, error: float
+) -> bool:
+    """Return whether learning has led anywhere: unseen units are likelier, or the loss fell.
+
+    A map that does not come back to where it started connects nothing, whatever its loss.
+    """
+    better = after > before if objective == "likelihood" else losses[-1] <= losses[0]
+    return better and error < INVERTED
+
+
+STEPS: dict[str, Step] = {
+    "normaliser": learn_normaliser,
+    "through": measure_through,
+    "map": look_at_map,
+}
