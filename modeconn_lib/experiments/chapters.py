@@ -10,6 +10,7 @@ from modeconn_lib.experiments.distribution import (
     deep_networks,
     global_connections,
     one_hidden_layer,
+    wa_ensembles,
 )
 from modeconn_lib.experiments.git_rebasin import (
     counterexample,
@@ -54,6 +55,7 @@ CHAPTERS: dict[str, Chapter] = {
         one_hidden_layer,
         deep_networks,
         global_connections,
+        wa_ensembles,
         any_network,
     )
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modeconn_lib.datasets.registry import dataset
+from modeconn_lib.experiments.tasks import VERSIONS
 from modeconn_lib.models.registry import architecture
 from modeconn_lib.results.study import Study
 
@@ -121,6 +122,7 @@ PROTOCOL: dict[str, Read] = {
     "network": lambda c: architecture(c["architecture"]).title,
     "pairs of networks": _number("pairs"),
     "networks merged": _models,
+    "networks asked together": _number("models"),
     "training images": _number("train_examples"),
     "of these, seen by each network": _seen,
     "augmentation": lambda c: AUGMENTATIONS.get(c["augmentation"], str(c["augmentation"])),
@@ -150,8 +152,11 @@ PROTOCOL: dict[str, Read] = {
     "test images at every point of a plane": _on_planes,
 }
 _MEASURING = frozenset({"along", "connection", "along_chain", "through"})  # a path
+_TOGETHER = frozenset({"ask_together", "share_backbone"})  # of networks that are not paired
 # The steps that depend on a row; on a row that is not here, all do.
 _STEPS: dict[str, frozenset[str]] = {
+    "pairs of networks": frozenset(VERSIONS) - _TOGETHER - {"endpoint"},
+    "networks asked together": _TOGETHER,
     "networks merged": frozenset({"merger"}),
     "of these, seen by each network": frozenset({"merger"}),
     "epochs kept": frozenset({"snapshots"}),
@@ -170,7 +175,7 @@ _STEPS: dict[str, frozenset[str]] = {
     "map of the connection": frozenset({"normaliser"}),
     "its training by likelihood": frozenset({"normaliser"}),
     "its training by the loss half-way": frozenset({"normaliser"}),
-    "images to adjust layers on": frozenset({"connection"}),
+    "images to adjust layers on": frozenset({"connection", "share_backbone"}),
     "values of t at which they are": frozenset({"connection"}),
     "images for the training loss": frozenset(
         {

@@ -82,7 +82,7 @@ def along_chain(setting: Setting, pair: int, bends: int) -> Task:
 
 def member(setting: Setting, i: int) -> Task:
     """Return the training of network i of those that a global connection is learned on."""
-    return tasks.network(setting, FIRST_MEMBER + i, f"network {i + 1} to learn from")
+    return tasks.network(setting, FIRST_MEMBER + i, f"network {i + 1} of the set")
 
 
 def normaliser(setting: Setting, name: str) -> Task:

@@ -31,6 +31,8 @@ def made_up(pairs=2, converged=True, **changed) -> Study:
     for row in MAPS:
         scalars = {"likelihood_before": 10.0, "likelihood_after": 12.5, "converged": converged}
         records[f"normaliser/{row}"] = Record("normaliser", 1, {"name": row}, scalars=scalars)
+        scalars = {"converged": converged, "kurtosis_before": 0.7, "kurtosis_after": 9.0}
+        records[f"map/{row}"] = Record("map", 1, {"name": row}, scalars=scalars)
     for pair in range(pairs):
         for row, value in {**TEST, **changed}.items():
             scalars = {"worst_test": (value + 0.02 * pair) / 100, "worst_train": value / 100}
@@ -103,11 +105,7 @@ def test_the_papers_flow_is_no_better_than_its_arc_and_the_table_has_its_numbers
 
 
 def test_maps_that_did_not_converge_are_said_to_have_not():
-    study = made_up(converged=False)
-    records = dict(study.records)
-    for row in MAPS:
-        records[f"map/{row}"] = Record("map", 1, {"name": row}, scalars={"converged": False})
-    shown = {"one": Study(study.name, study.profile, study.config, records)}
+    shown = {"one": made_up(converged=False)}
     assert "did not converge" in str(global_pages.maps(shown, "tab"))
     assert not global_pages.clouds(shown)
 

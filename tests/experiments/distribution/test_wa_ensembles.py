@@ -3,10 +3,14 @@
 import pytest
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.experiments.distribution import wa_ensembles
+from modeconn_lib.experiments import subject_pages
+from modeconn_lib.experiments.distribution import ensemble_pages, wa_ensembles
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.runner import Options
+from modeconn_lib.figures import ensembles as draw
+from modeconn_lib.results.record import Record
 from modeconn_lib.results.store import Store
+from modeconn_lib.results.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +74,42 @@ def test_other_networks_are_refused():
     wanted = setting(None, wa_ensembles.PROFILES, profile="smoke", architecture="tinyten")
     with pytest.raises(Refusal, match="chapter 34_wa_ensembles is about chains"):
         wa_ensembles.plan(wanted)
+
+
+def test_the_page_counts_networks_and_no_pairs(tiny_study):
+    table = subject_pages.protocols({"here": tiny_study}, "tab").text
+    assert "networks asked together" in table
+    assert "images to adjust layers on" in table
+    assert "pairs of networks" not in table
+    assert "networks to learn a connection on" not in table
+
+
+def test_figures_have_the_records_numbers(tiny_study):
+    shown = {"here": tiny_study}
+    found, cost = ensemble_pages.by_members(shown)["here"], ensemble_pages.by_cost(shown)["here"]
+    assert list(found) == ["independent networks", "WA(2)", "WA(1)"]
+    expected = [100 * v for v in tiny_study["shared/fc2"].series["accuracy"]]
+    assert found["WA(2)"] == ([1, 2], expected)
+    assert cost["independent networks"][0] == [1, 2]
+    assert cost["WA(1)"][0] == pytest.approx([1, 1.01], abs=0.01)
+    assert cost["WA(1)"][1] == found["WA(1)"][1]
+    alone = ensemble_pages.single(shown)
+    for picture in (
+        draw.by_members({"here": found}, alone),
+        draw.by_cost({"here": cost}, alone),
+    ):
+        (axes,) = picture.panels
+        assert len(axes.get_lines()) == 4
+    assert "WA(1), fc" in ensemble_pages.residuals(shown, "tab").text
+
+
+def test_of_many_splits_the_first_the_last_and_some_between_are_drawn():
+    series = {"members": [1, 2], "accuracy": [0.5, 0.6], "multiply_adds": [1, 2]}
+    records = {"independent": Record("ask_together", 1, {}, scalars={}, series=series)}
+    layers = [f"shared/conv{i}" for i in range(15)]
+    records |= {name: Record("share_backbone", 1, {}, scalars={}, series=series) for name in layers}
+    found = ensemble_pages.by_members({"": Study("34", "paper", {}, records)})[""]
+    assert list(found) == [
+        "independent networks",
+        *(f"WA({n})" for n in (15, 11, 8, 5, 1)),
+    ]
