@@ -77,6 +77,8 @@ class Profile:
         At how many values of t a layer is adjusted, and at how many rows and columns of a map.
     exchanges
         How many exchanges of channels are looked at in each group; 0 for all.
+    ladder
+        Networks of other widths or depths that are connected the same ways, in chapters with such.
     flow, bijection
         How global connections are learned, by likelihood and by the loss of middles.
     transforms, hidden
@@ -119,6 +121,7 @@ class Profile:
     solved: int = 11
     positions: int = 0
     exchanges: int = 0
+    ladder: tuple[str, ...] = ()
     flow: Recipe | None = None
     bijection: Recipe | None = None
     transforms: int = 4

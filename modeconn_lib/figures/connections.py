@@ -3,6 +3,7 @@
 numbers by row           ->  by_row      ->  Picture: the worst network of every row
 accuracies along a path  ->  along_rows  ->  Picture: all networks of some rows
 errors, part by part     ->  by_part     ->  Picture: training and test error on every sub-path
+drops by size            ->  by_size     ->  Picture: how far the worst network is below the ends
 
 Rows are called what the page calls them. What is drawn is what the chapters have read from their
 records; published numbers stand beside them, hollow.
@@ -18,7 +19,7 @@ from modeconn_lib.results.summary import Summary
 
 Rows = Mapping[str, Summary]
 # Of the rows along a path; any more could not be told from each other.
-COLOURS = ("unaligned", "aligned", "weights", "ensemble", "A", "estimator")
+COLOURS = ("unaligned", "aligned", "weights", "ensemble", "A", "estimator", "merged", "B")
 
 
 def by_row(found: Mapping[str, Rows], published: Mapping[str, Rows]) -> Picture:
@@ -113,3 +114,34 @@ def by_part(
             axes.set_ylabel("error, %")
         panels.append(axes)
     return Picture(tuple(panels), f"errors along the sub-paths from A to B: {'; '.join(found)}")
+
+
+def by_size(
+    found: Mapping[str, Mapping[str, tuple[Sequence[int], Sequence[float]]]], across: str
+) -> Picture:
+    """Return one panel for each study: the worst network by the size of the networks.
+
+    Parameters
+    ----------
+    found
+        By the title of the panel and the name of the row: sizes, and how far the worst network is
+        below the ends, points of test accuracy.
+    across
+        What the sizes count.
+    """
+    panels = []
+    for title, rows in found.items():
+        axes = panel(title)
+        with look():
+            for colour, (name, (sizes, drops)) in zip(COLOURS, rows.items(), strict=False):
+                axes.plot(sizes, drops, "o-", ms=4, color=method(colour).colour, label=name)
+            every = sorted({size for sizes, _ in rows.values() for size in sizes})
+            if every[-1] > 10 * every[0]:
+                axes.set_xscale("log")
+            axes.set_xticks(every, [f"{size:,}" for size in every])
+            axes.minorticks_off()
+            axes.set_xlabel(across)
+            axes.set_ylabel("lost at the worst, points")
+        panels.append(axes)
+    alt = f"how far the worst network on the path is below the ends, by {across}"
+    return Picture(tuple(panels), f"{alt}: {'; '.join(found)}")

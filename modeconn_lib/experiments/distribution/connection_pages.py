@@ -9,6 +9,7 @@ from statistics import fmean
 
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.experiments.distribution import deep_networks, one_hidden_layer
+from modeconn_lib.experiments.distribution.ladders import Drops, drops
 from modeconn_lib.experiments.distribution.one_hidden_layer import GLOBAL, WORDS
 from modeconn_lib.experiments.distribution.worst_accuracy import summaries
 from modeconn_lib.experiments.pages import Markdown
@@ -76,6 +77,12 @@ def errors(shown: Mapping[str, Study]) -> dict[str, Lines]:
                 for split in ("train", "test")
             }
     return out
+
+
+def by_size(shown: Mapping[str, Study]) -> dict[str, Drops]:
+    """Return what the worst network lacks of the ends by size of the networks, first pairs."""
+    found = {title: drops(study, TABLES[study.name].words) for title, study in shown.items()}
+    return {title: rows for title, rows in found.items() if rows}
 
 
 def kept(shown: Mapping[str, Study], name: str) -> Markdown:

@@ -19,6 +19,7 @@ from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.distribution import (
     connection_tasks,
     distribution_profiles,
+    ladders,
     worst_accuracy,
 )
 from modeconn_lib.experiments.distribution.connection_steps import linear_layers
@@ -54,7 +55,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     """Return a subject's tasks by name.
 
     Names: ``endpoint/0/A``, ``chain/0/garipov_3``, for every row of the table
-    ``connection/0/arc_wa``, and ``few/0`` for the left panel of Fig. 5.
+    ``connection/0/arc_wa``, for networks of other depths ``ladder/0/fc5/arc_wa``, and ``few/0`` for
+    the left panel of Fig. 5.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def plan(setting: Setting) -> dict[str, Task]:
             row = f"garipov_{BENDS}"
             out[f"chain/{pair}/{row}"] = connection_tasks.chain(setting, pair, BENDS)
             out[f"connection/{pair}/{row}"] = connection_tasks.along_chain(setting, pair, BENDS)
-    return out
+    return out | ladders.rungs(setting, {method: method for method in connection_tasks.METHODS})
 
 
 def few(setting: Setting, pair: int) -> Task:

@@ -14,7 +14,7 @@ from modeconn_lib.evaluation.chains import layer_names
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.claims import Claim
-from modeconn_lib.experiments.distribution import connection_tasks, worst_accuracy
+from modeconn_lib.experiments.distribution import connection_tasks, ladders, worst_accuracy
 from modeconn_lib.experiments.distribution.distribution_profiles import (
     ONE_HIDDEN_CIFAR,
     ONE_HIDDEN_MNIST,
@@ -70,7 +70,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     """Return a subject's tasks by name.
 
     Names: ``endpoint/0/A``, ``endpoint/0/B``, ``member/0``, ``normaliser/realnvp_bijection``,
-    ``chain/0/garipov_3``, and for every row of the table ``connection/0/arc_wa``.
+    ``chain/0/garipov_3``, for every row of the table ``connection/0/arc_wa``, and for networks of
+    other widths ``ladder/0/one_hidden_w20/arc_wa``.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def plan(setting: Setting) -> dict[str, Task]:
         for row, bends in CHAINS.items():
             out[f"chain/{pair}/{row}"] = connection_tasks.chain(setting, pair, bends)
             out[f"connection/{pair}/{row}"] = connection_tasks.along_chain(setting, pair, bends)
-    return out
+    return out | ladders.rungs(setting, CONNECTIONS)
 
 
 CHAPTER = Chapter("31_one_hidden_layer", plan, PROFILES)

@@ -11,6 +11,7 @@ from modeconn_lib.experiments.distribution.measured_parts import looked_at, stre
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.plan import in_order
 from modeconn_lib.experiments.runner import Options, run
+from modeconn_lib.figures import connections as draw
 from modeconn_lib.paths.polygon import Polygon
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.store import Store
@@ -33,7 +34,7 @@ TEST = {
 def made_up(architecture="one_hidden_w2000", pairs=2, insists=True, **changed) -> Study:
     numbers = {**TEST, **changed}
     config = asdict(one_hidden_layer.PROFILES["standard"][0])
-    config |= {"architecture": architecture, "pairs": pairs, "insists": insists}
+    config |= {"architecture": architecture, "pairs": pairs, "insists": insists, "ladder": ()}
     records = {}
     for pair in range(pairs):
         for row, value in numbers.items():
@@ -209,3 +210,22 @@ def test_learning_that_blows_up_is_recorded_and_stops_nothing(store):
     found = run({n: plan[n] for n in names}, store, Options(jobs=1, profile="smoke"))
     assert found[names[0]].scalars["converged"] is False
     assert found[names[1]].scalars == {"converged": False}
+
+
+def test_other_widths_are_connected_the_same_ways_and_drawn_by_their_units(tiny_study):
+    study, _, _ = tiny_study
+    rows = {name.split("/")[3] for name in study.select("ladder/0/one_hidden_w100/")}
+    assert rows == {"A", "B", *one_hidden_layer.CONNECTIONS}
+    found = connection_pages.by_size({"tiny": study})["tiny"]
+    assert list(found) == [one_hidden_layer.WORDS[row] for row in one_hidden_layer.CONNECTIONS]
+    record = study["ladder/0/one_hidden_w100/arc"]
+    lost = 100 * (record.number("ends_test") - record.number("worst_test"))
+    sizes, drops = found["arc"]
+    assert sizes == [20, 100]
+    assert drops[1] == pytest.approx(lost)
+    (axes,) = draw.by_size({"tiny": found}, "hidden units").panels
+    assert len(axes.get_lines()) == len(found)
+
+
+def test_a_study_of_one_size_has_no_sizes_to_compare():
+    assert connection_pages.by_size({"made up": made_up()}) == {}

@@ -60,7 +60,7 @@ def test_the_table_counts_in_single_networks(tiny_study):
 
 def test_claims_and_scorecard_have_the_studys_numbers(tiny_study):
     found = wa_ensembles.claims(tiny_study)
-    assert len(found) == 4
+    assert len(found) == 5
     summaries = wa_ensembles.summaries(tiny_study)
     assert found[0].holds == (
         summaries["independent ensemble"].mean
