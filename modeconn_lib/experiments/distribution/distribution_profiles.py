@@ -40,6 +40,7 @@ TINY = replace(
     bijection=adam(1, 1e-3),
     transforms=2,
     hidden=16,
+    exchanges=4,
     ladder=("one_hidden_w100",),
 )
 SMALL = replace(
@@ -59,6 +60,7 @@ SMALL = replace(
     bijection=adam(10, 3e-3),
     transforms=4,
     hidden=64,
+    exchanges=0,
     ladder=("one_hidden_w20", "one_hidden_w500"),
     claims=True,
 )

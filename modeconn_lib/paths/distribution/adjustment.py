@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from modeconn_lib.core.params import Params
 from modeconn_lib.paths.distribution.inputs import inputs
-from modeconn_lib.paths.distribution.least_squares import RCOND, NormalEquations
+from modeconn_lib.paths.distribution.least_squares import RCOND, LeastSquares
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ class Adjustment:
         """Return the network with the layer's weights solved for, and its bias the reference's."""
         name = f"{self.layer}.weight"
         old = params[name]
-        equations = NormalEquations(old[0].numel(), len(old), old.device)
+        fit = LeastSquares(old[0].numel(), len(old), old.device)
         for batch, targets in zip(self.images, self.targets, strict=True):
             x = inputs(
                 self.module, params, self.layer, batch, self.positions, by_batch=self.by_batch
             )
-            equations.add(x, targets.to(x.device))
-        found = equations.solve(rcond)
+            fit.add(x, targets.to(x.device))
+        found = fit.solve(rcond)
         out = params | {name: found.weight.to(old.dtype).reshape(old.shape)}
         if self.bias is not None:
             out[f"{self.layer}.bias"] = self.bias.clone()

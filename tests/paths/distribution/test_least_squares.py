@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from modeconn_lib.paths.distribution.least_squares import NormalEquations
+from modeconn_lib.paths.distribution.least_squares import LeastSquares
 
 
 def made_up(samples: int, features: int, rank: int, outputs: int = 3, seed: int = 0):
@@ -15,14 +15,15 @@ def made_up(samples: int, features: int, rank: int, outputs: int = 3, seed: int 
 
 
 def solved(phi, y, batch: int):
-    equations = NormalEquations(phi.shape[1], y.shape[1], torch.device("cpu"))
+    fit = LeastSquares(phi.shape[1], y.shape[1], torch.device("cpu"))
     for x, targets in zip(phi.split(batch), y.split(batch), strict=True):
-        equations.add(x, targets)
-    return equations.solve()
+        fit.add(x, targets)
+    return fit.solve()
 
 
 @pytest.mark.parametrize(
-    ("samples", "features", "rank"), [(200, 20, 20), (200, 20, 12), (15, 40, 15)]
+    ("samples", "features", "rank"),
+    [(200, 20, 20), (200, 20, 12), (15, 40, 15), (15, 40, 9), (40, 40, 40), (41, 40, 40)],
 )
 @pytest.mark.parametrize("batch", [7, 1000])
 def test_it_is_the_pseudo_inverse_whatever_the_rank_and_the_batches(samples, features, rank, batch):
@@ -57,3 +58,22 @@ def test_what_is_not_finite_is_refused(where):
     (phi if where == "features" else y)[3, 1] = torch.nan
     with pytest.raises(ValueError, match="needs finite features and targets"):
         solved(phi, y, 50)
+
+
+def test_weak_directions_are_kept_above_the_cut_and_dropped_below_it():
+    """Whether by Cholesky factor or by eigenvalues, `rcond` says which directions count."""
+    phi, y = made_up(300, 6, 6)
+    basis = torch.linalg.qr(phi)[0]
+    for strength, rank in ((1e-3, 6), (1e-5, 6), (1e-7, 5)):  # squared: eigenvalues of the Gram
+        weak = basis.clone()
+        weak[:, 5] *= strength
+        found = solved(weak, y, 100)
+        assert found.rank == rank, strength
+        if rank == 6:
+            expected = y.T @ torch.linalg.pinv(weak.T)
+            torch.testing.assert_close(found.weight, expected, rtol=1e-3, atol=1e-3 / strength)
+
+
+def test_without_samples_it_is_refused():
+    with pytest.raises(ValueError, match="needs at least one batch of samples, got none"):
+        LeastSquares(3, 2, torch.device("cpu")).solve()
