@@ -95,6 +95,7 @@ def shared_backbone(
     layer: str,
     images: Sequence[Tensor],
     positions: int = 0,
+    ridge: float = 0.0,
 ) -> SharedBackbone:
     """Return the ensemble of all networks on the backbone of the first.
 
@@ -106,6 +107,8 @@ def shared_backbone(
         Batches on which the layer is adjusted.
     positions
         As in `inputs.inputs`.
+    ridge
+        As of `least_squares.LeastSquares.solve`.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def shared_backbone(
     members, residuals = [dict(networks[0])], [0.0]
     for network in networks[1:]:
         same_network(networks[0], network)
-        found = adjustment(module, network, layer, images, positions).at(network | shared)
+        found = adjustment(module, network, layer, images, positions).at(network | shared, ridge)
         members.append(found.params)
         residuals.append(found.residual)
     return SharedBackbone(module, layer, tuple(members), tuple(residuals))

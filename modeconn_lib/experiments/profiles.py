@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from modeconn_lib.core.errors import Refusal
+from modeconn_lib.paths.distribution.least_squares import RIDGE
 from modeconn_lib.training.attacks import Attack
 from modeconn_lib.training.fit import Recipe
 
@@ -75,6 +76,8 @@ class Profile:
         Training images, not augmented, on which layers are adjusted.
     solved, positions
         At how many values of t a layer is adjusted, and at how many rows and columns of a map.
+    ridge
+        What weights cost where layers are adjusted, as of `least_squares.LeastSquares.solve`.
     exchanges
         How many exchanges of channels are looked at in each group; 0 for all.
     ladder
@@ -120,6 +123,7 @@ class Profile:
     adjust_examples: int = 0
     solved: int = 11
     positions: int = 0
+    ridge: float = RIDGE
     exchanges: int = 0
     ladder: tuple[str, ...] = ()
     flow: Recipe | None = None

@@ -144,6 +144,7 @@ PROTOCOL: dict[str, Read] = {
     "its training by the loss half-way": _recipe("bijection"),
     "images to adjust layers on": _number("adjust_examples"),
     "values of t at which they are": _number("solved"),
+    "ridge": lambda c: f"{c['ridge']:g}",
     BATCHNORM: _number("statistics_examples"),
     "images for the training loss": _number("measure_examples"),
     "test images": _number("test_examples"),
@@ -177,6 +178,7 @@ _STEPS: dict[str, frozenset[str]] = {
     "its training by the loss half-way": frozenset({"normaliser"}),
     "images to adjust layers on": frozenset({"connection", "share_backbone"}),
     "values of t at which they are": frozenset({"connection"}),
+    "ridge": frozenset({"connection", "share_backbone"}),
     "images for the training loss": frozenset(
         {
             "connection",

@@ -83,7 +83,8 @@ def _connection(work: Work, module: nn.Module, a: Params, b: Params) -> Connecti
     if config["plain"]:
         layers = [turn.layer for turn in turns(module, spec, images[0][:2])]
         return Connection((plain(a, b, layers, config["rule"]),), (), {}, {})
-    method = Method(config["rule"], config["adjust"], config["solved"], config["positions"])
+    numbers = (config[name] for name in ("rule", "adjust", "solved", "positions", "ridge"))
+    method = Method(*numbers)
     return connect(module, a, b, spec, images, method)
 
 

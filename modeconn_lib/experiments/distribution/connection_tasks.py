@@ -44,6 +44,7 @@ def connection(setting: Setting, pair: int, method: str) -> Task:
         "adjust_examples": numbers.adjust_examples,
         "solved": numbers.solved,
         "positions": numbers.positions,
+        "ridge": numbers.ridge,
         "exchanges": numbers.exchanges,
     }
     return tasks.task(

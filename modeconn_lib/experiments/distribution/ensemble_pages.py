@@ -4,16 +4,16 @@ studies by the title of their panel  ->  by_members, by_cost, single  ->  figure
                                      ->  residuals                    ->  a table
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from modeconn_lib.experiments.distribution.wa_ensembles import from_the_end, summaries
 from modeconn_lib.experiments.pages import Markdown
 from modeconn_lib.experiments.study_tables import table_of_each
-from modeconn_lib.figures.ensembles import COLOURS, Line
 from modeconn_lib.results.study import Study
 
 INDEPENDENT = "independent networks"
-DRAWN = len(COLOURS) - 1  # kinds of WA-ensembles that a panel has room for
+DRAWN = 5  # kinds of WA-ensembles that a panel has colours for
+Line = tuple[Sequence[float], Sequence[float]]
 
 
 def by_members(shown: Mapping[str, Study]) -> dict[str, dict[str, Line]]:

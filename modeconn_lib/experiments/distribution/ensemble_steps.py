@@ -42,7 +42,9 @@ def share_backbone(work: Work) -> Outcome:
     networks, module = _networks(work)
     config = work.config
     images = list(work.inputs("train", config["adjust_examples"]))
-    found = shared_backbone(module, networks, config["layer"], images, config["positions"])
+    found = shared_backbone(
+        module, networks, config["layer"], images, config["positions"], config["ridge"]
+    )
     test = work.in_order("test", config["test_examples"])
     logits = [logits_of(module, network, test, work.exact) for network in found.members]
     counts = range(1, len(networks) + 1)
@@ -101,6 +103,7 @@ def sharing(setting: Setting, layer: str) -> Task:
         "layer": layer,
         "adjust_examples": numbers.adjust_examples,
         "positions": numbers.positions,
+        "ridge": numbers.ridge,
     }
     cost = len(inputs) * (numbers.adjust_examples + numbers.test_examples)
     label = f"ensembles of up to {len(inputs)} networks that share what is before {layer}"

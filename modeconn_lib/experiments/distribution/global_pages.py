@@ -12,10 +12,10 @@ from modeconn_lib.experiments.distribution.global_connections import FLOWS, WORD
 from modeconn_lib.experiments.pages import Markdown
 from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.study_tables import table_of_each
-from modeconn_lib.figures.learned_maps import Places
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
+Places = tuple[Sequence[float], Sequence[float]]  # x and y
 COLUMNS = (
     "",
     "likelihood before",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from modeconn_lib.core.params import Params
 from modeconn_lib.paths.distribution.inputs import inputs
-from modeconn_lib.paths.distribution.least_squares import RCOND, LeastSquares
+from modeconn_lib.paths.distribution.least_squares import LeastSquares
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,14 @@ class Adjustment:
     positions: int
     by_batch: bool
 
-    def at(self, params: Params, rcond: float = RCOND) -> Adjusted:
-        """Return the network with the layer's weights solved for, and its bias the reference's."""
+    def at(self, params: Params, ridge: float = 0.0) -> Adjusted:
+        """Return the network with the layer's weights solved for, and its bias the reference's.
+
+        Parameters
+        ----------
+        ridge
+            As of `least_squares.LeastSquares.solve`.
+        """
         name = f"{self.layer}.weight"
         old = params[name]
         fit = LeastSquares(old[0].numel(), len(old), old.device)
@@ -68,7 +74,7 @@ class Adjustment:
                 self.module, params, self.layer, batch, self.positions, by_batch=self.by_batch
             )
             fit.add(x, targets.to(x.device))
-        found = fit.solve(rcond)
+        found = fit.solve(ridge)
         out = params | {name: found.weight.to(old.dtype).reshape(old.shape)}
         if self.bias is not None:
             out[f"{self.layer}.bias"] = self.bias.clone()

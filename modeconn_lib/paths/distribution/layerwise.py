@@ -20,6 +20,7 @@ from modeconn_lib.core.params import Params, same_network
 from modeconn_lib.paths.curves import segment
 from modeconn_lib.paths.distribution.adjustment import Adjustment, adjustment
 from modeconn_lib.paths.distribution.arc import arc
+from modeconn_lib.paths.distribution.least_squares import RIDGE
 from modeconn_lib.paths.distribution.samples import Units, butterflies
 from modeconn_lib.paths.distribution.transport import in_order, match, reorder
 from modeconn_lib.paths.distribution.turns import Turn, turns
@@ -48,21 +49,24 @@ class Method:
         With `adjust`, at how many values of t, 0 and 1 among them, the second layer is solved for.
     positions
         Of a convolution's outputs, how many rows and columns the adjustment looks at; 0 for all.
+    ridge
+        As of `least_squares.LeastSquares.solve`.
     """
 
     rule: Rule
     adjust: bool
     points: int = 11
     positions: int = 0
+    ridge: float = RIDGE
 
     def __post_init__(self) -> None:
         """Refuse what no method has."""
         if self.rule not in ("linear", "arc", "transport"):
             raise ValueError(f"rule is 'linear', 'arc' or 'transport', got {self.rule!r}")
-        if self.points < 2 or self.positions < 0:
+        if self.points < 2 or self.positions < 0 or not self.ridge >= 0:
             raise ValueError(
-                f"points is at least 2 and positions at least 0, got {self.points} and "
-                f"{self.positions}"
+                "points is at least 2, positions and ridge are at least 0, got "
+                f"{self.points}, {self.positions} and {self.ridge!r}"
             )
 
 
@@ -159,14 +163,14 @@ class _Kept:
     `residuals` has what was lost at the last solution, by layer.
     """
 
-    def __init__(self, readers: Sequence[Adjustment]) -> None:
-        self.readers = readers
+    def __init__(self, readers: Sequence[Adjustment], ridge: float) -> None:
+        self.readers, self.ridge = readers, ridge
         self.residuals: dict[str, float] = {}
 
     def at(self, params: Params) -> Params:
         """Return the network with these layers solved for, one after the other."""
         for reader in self.readers:
-            found = reader.at(params)
+            found = reader.at(params, self.ridge)
             params, self.residuals[reader.layer] = found.params, found.residual
         return params
 
@@ -176,9 +180,10 @@ def _kept(
 ) -> _Kept:
     """Return what some layers put out in A."""
     by_batch = has_batchnorm(module)
-    return _Kept(
-        [adjustment(module, a, of, images, method.positions, by_batch=by_batch) for of in readers]
-    )
+    kept = [
+        adjustment(module, a, of, images, method.positions, by_batch=by_batch) for of in readers
+    ]
+    return _Kept(kept, method.ridge)
 
 
 def _arrival(

@@ -16,7 +16,7 @@ from modeconn_lib.permutation.trace import trace
 
 BATCHES = [torch.randn(30, 1, 4, 4, generator=torch.Generator().manual_seed(i)) for i in range(2)]
 RULES = ("linear", "arc", "transport")
-METHODS = [Method(rule, adjust, 4) for rule in RULES for adjust in (False, True)]
+METHODS = [Method(rule, adjust, 4, ridge=0.0) for rule in RULES for adjust in (False, True)]
 
 
 def fully_connected(width: int = 9):
@@ -80,7 +80,7 @@ def test_between_two_of_its_networks_only_two_layers_change(build, method):
 @pytest.mark.parametrize("adjust", [False, True])
 @pytest.mark.parametrize("rule", RULES)
 def test_with_more_units_than_images_every_adjusted_network_computes_what_a_does(rule, adjust):
-    module, a, _, found = connected(fully_connected, Method(rule, adjust, 3), width=90)
+    module, a, _, found = connected(fully_connected, Method(rule, adjust, 3, ridge=0.0), width=90)
     assert max(found.residuals.values()) < 1e-4
     corners = [part.at(1.0) for part in found.parts[:-1]]
     if adjust:
@@ -92,7 +92,7 @@ def test_with_more_units_than_images_every_adjusted_network_computes_what_a_does
 
 
 def test_the_last_straight_line_of_an_adjusted_path_changes_the_last_layer_only():
-    _, a, _, found = connected(fully_connected, Method("arc", True, 3))
+    _, a, _, found = connected(fully_connected, Method("arc", True, 3, ridge=0.0))
     ends = found.parts[-1].at(0.0), found.parts[-1].at(1.0)
     changed = {name for name in a if not torch.equal(ends[0][name], ends[1][name])}
     assert changed == {"fc.weight", "fc.bias"}
@@ -104,7 +104,7 @@ def test_matched_networks_that_differ_in_order_alone_stay_what_they_are():
     a, spec = params_of(module), trace(module, BATCHES[0]).spec
     moved = random_permutations(spec, torch.Generator().manual_seed(3))
     b = permute(a, spec, moved)
-    found = connect(module, a, b, spec, BATCHES, Method("transport", False))
+    found = connect(module, a, b, spec, BATCHES, Method("transport", False, ridge=0.0))
     for group, p in found.orders.items():
         assert torch.equal(moved[group][p], torch.arange(len(p)))
     for part in found.parts:
@@ -121,7 +121,26 @@ def test_without_images_it_is_refused():
         connect(module, a, a, spec, [], Method("linear", True))
 
 
-@pytest.mark.parametrize("given", [{"points": 1}, {"positions": -1}])
+@pytest.mark.parametrize("given", [{"points": 1}, {"positions": -1}, {"ridge": -1.0}])
 def test_a_method_that_does_not_exist_is_refused(given):
-    with pytest.raises(ValueError, match="points is at least 2 and positions at least 0, got"):
+    with pytest.raises(ValueError, match="points is at least 2, positions and ridge are at least"):
         Method("arc", True, **given)
+
+
+def test_a_ridge_makes_the_networks_between_two_adjusted_ones_better():
+    """With about as many units as images, weights that fit best are large and differ with t."""
+
+    def worst(ridge: float) -> float:
+        method = Method("linear", True, 4, ridge=ridge)
+        module, a, _, found = connected(fully_connected, method, width=50)
+        part = found.parts[0]
+        legs = len(part.breakpoints) - 1
+        lost = []
+        for x in BATCHES:
+            wanted = functional_call(module, a, (x,))
+            for i in range(legs):
+                out = functional_call(module, part.at((i + 0.5) / legs), (x,))
+                lost.append(float((out - wanted).norm() / wanted.norm()))
+        return max(lost)
+
+    assert worst(1e-2) < 0.7 * worst(0.0)

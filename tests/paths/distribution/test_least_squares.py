@@ -77,3 +77,18 @@ def test_weak_directions_are_kept_above_the_cut_and_dropped_below_it():
 def test_without_samples_it_is_refused():
     with pytest.raises(ValueError, match="needs at least one batch of samples, got none"):
         LeastSquares(3, 2, torch.device("cpu")).solve()
+
+
+@pytest.mark.parametrize(("samples", "features"), [(200, 20), (15, 40)])
+def test_with_a_ridge_it_is_the_damped_solution_whichever_gram_matrix_is_smaller(samples, features):
+    phi, y = made_up(samples, features, min(samples, features))
+    fit = LeastSquares(features, y.shape[1], torch.device("cpu"))
+    fit.add(phi, y)
+    found = fit.solve(ridge=0.1)
+    damping = 0.1 * phi.square().sum() / features * torch.eye(features, dtype=torch.float64)
+    expected = torch.linalg.solve(phi.T @ phi + damping, phi.T @ y).T
+    torch.testing.assert_close(found.weight, expected, rtol=1e-8, atol=1e-10)
+    left = (y.T - expected @ phi.T).norm() / y.norm()
+    assert found.residual == pytest.approx(float(left), rel=1e-6)
+    with pytest.raises(ValueError, match=r"a ridge is 0 or more, got -1.0"):
+        fit.solve(ridge=-1.0)
