@@ -4,7 +4,7 @@
 """
 
 from modeconn_lib.core.errors import Refusal
-from modeconn_lib.experiments.beyond import any_network
+from modeconn_lib.experiments.beyond import any_network, residual_connections
 from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.distribution import (
     deep_networks,
@@ -57,6 +57,7 @@ CHAPTERS: dict[str, Chapter] = {
         global_connections,
         wa_ensembles,
         any_network,
+        residual_connections,
     )
 }
 

@@ -106,7 +106,8 @@ def by_part(
         axes = panel(title)
         parts = 0
         with look():
-            for colour, (name, (t, errors)) in zip(("A", "B"), lines.items(), strict=False):
+            colours = ("A", "B", "weights")
+            for colour, (name, (t, errors)) in zip(colours, lines.items(), strict=False):
                 parts = max(parts, round(t[-1]))
                 bundle(axes, t, errors, name, color=method(colour).colour)
             axes.set_xticks(range(parts + 1))

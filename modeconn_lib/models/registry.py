@@ -133,6 +133,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "tinyten": Architecture(tinyten, "TinyTen", "tatro2020optimizing", has_batchnorm=True),
     "resnet50": Architecture(_resnet50, "ResNet50", "he2016deep", has_batchnorm=True),
+    **dict([_resnet(8, 1)]),
     **dict(_resnet(20, width) for width in (1, 2, 4, 8, 16, 32)),
     **dict(_resnet(32, width) for width in (1, 2, 4)),
     **dict(_googlenet(width) for width in (8, 64)),

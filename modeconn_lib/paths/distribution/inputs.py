@@ -32,6 +32,13 @@ def layer_of(module: nn.Module, name: str) -> nn.Linear | nn.Conv2d:
         If it is no linear layer, or no convolution with zero padding and one group.
     """
     layer = dict(module.named_modules()).get(name)
+    if isinstance(layer, nn.Linear | nn.Conv2d):
+        plain = nn.Linear if isinstance(layer, nn.Linear) else nn.Conv2d
+        if type(layer).forward is not plain.forward:
+            raise ValueError(
+                f"{name!r} is a {type(layer).__name__}, which computes something of its own; "
+                "inputs are listed for torch's own linear layers and convolutions"
+            )
     if isinstance(layer, nn.Linear):
         return layer
     if isinstance(layer, nn.Conv2d):

@@ -6,6 +6,7 @@ from torch import nn
 from torch.func import functional_call
 
 from modeconn_lib.core.params import params_of
+from modeconn_lib.models.layers import SameConv2d
 from modeconn_lib.paths.distribution.inputs import inputs
 
 
@@ -102,3 +103,9 @@ def test_a_layer_that_is_never_reached_is_refused():
     module = Unused()
     with pytest.raises(ValueError, match="computes its outputs without layer 'unused'"):
         inputs(module, params_of(module), "unused", torch.zeros(3, 4))
+
+
+def test_a_layer_that_computes_something_of_its_own_is_refused():
+    module = nn.Sequential(SameConv2d(3, 4, 3, 2))
+    with pytest.raises(ValueError, match="'0' is a SameConv2d, which computes something of its"):
+        inputs(module, params_of(module), "0", X)
