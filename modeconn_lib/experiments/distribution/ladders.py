@@ -13,7 +13,7 @@ from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.distribution import connection_tasks
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
-from modeconn_lib.models.registry import outline
+from modeconn_lib.models.registry import ARCHITECTURES, outline
 from modeconn_lib.results.study import Study
 
 Drops = dict[str, tuple[list[int], list[float]]]
@@ -30,10 +30,12 @@ def rungs(setting: Setting, methods: Mapping[str, str]) -> dict[str, Task]:
         if name == setting.architecture:
             continue
         other = replace(setting, numbers=replace(setting.numbers, architecture=name))
-        for side, task in zip("AB", tasks.ends(other, 0), strict=True):
-            out[f"ladder/0/{name}/{side}"] = task
+        found = dict(zip("AB", tasks.ends(other, 0), strict=True))
         for row, method in methods.items():
-            out[f"ladder/0/{name}/{row}"] = connection_tasks.connection(other, 0, method)
+            found[row] = connection_tasks.connection(other, 0, method)
+        for row, task in found.items():
+            label = f"{task.label}, {ARCHITECTURES[name].title}"
+            out[f"ladder/0/{name}/{row}"] = replace(task, label=label)
     return out
 
 
