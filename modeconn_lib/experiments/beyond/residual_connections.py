@@ -80,7 +80,18 @@ PROFILES: Profiles = {
             endpoint=Recipe(6, 1e-3, optimiser="adam"),
             adjust_examples=2_000,
         ),
-        replace(_QUICK, architecture="resnet8", endpoint=Recipe(epochs=4)),
+        # Of 60 to 100 networks on each of its paths, every one has statistics of its own.
+        replace(
+            _QUICK,
+            architecture="resnet8",
+            endpoint=Recipe(epochs=4),
+            measure_examples=200,
+            test_examples=500,
+            statistics_examples=250,
+            points=5,
+            adjust_examples=500,
+            solved=2,
+        ),
     ),
     "standard": (_STANDARD,),
     "paper": tuple(
