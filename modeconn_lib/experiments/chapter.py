@@ -8,16 +8,40 @@ Setting, Store  ->  Chapter.run       ->  one Study for each subject, computing 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
+from modeconn_lib.core.errors import Refusal
 from modeconn_lib.datasets.images import MissingData
 from modeconn_lib.experiments.parameters import Setting, parameters, settings, subject_name
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
 from modeconn_lib.experiments.runner import Options, run
+from modeconn_lib.models.registry import ARCHITECTURES
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
 
 RECORDED = ("paper", "standard")  # what is committed, best first
+
+
+def refuse_unless(fits: Callable[[str], bool], name: str, chapter: str, about: str) -> None:
+    """Refuse a network that a chapter is not about; nothing is allocated for it.
+
+    Parameters
+    ----------
+    fits
+        From the name of an architecture to whether the chapter is about it.
+    about
+        What it is about, in words.
+
+    Raises
+    ------
+    Refusal
+        Naming the networks that it is about.
+    """
+    if not fits(name):
+        known = ", ".join(one for one in ARCHITECTURES if fits(one))
+        raise Refusal(
+            f"chapter {chapter} is about {about}, architecture {name!r} is none; known: {known}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from dataclasses import replace
 from functools import cache
 from statistics import fmean
 
-from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.chapter import Chapter, refuse_unless
 from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.distribution import connection_tasks, deep_networks, worst_accuracy
 from modeconn_lib.experiments.distribution.worst_accuracy import worst
@@ -21,7 +20,7 @@ from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import QUICK, SMOKE, STANDARD, Profiles
 from modeconn_lib.models.mlp import ResidualBlock
-from modeconn_lib.models.registry import ARCHITECTURES, outline
+from modeconn_lib.models.registry import outline
 from modeconn_lib.models.resnet import Block
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary, summarise
@@ -121,7 +120,8 @@ def plan(setting: Setting) -> dict[str, Task]:
     Refusal
         If the network has no skip connections that can be adjusted around.
     """
-    refuse_others(setting.architecture)
+    about = "networks with skip connections and batch norm or none"
+    refuse_unless(_has_skips, setting.architecture, CHAPTER.name, about)
     out: dict[str, Task] = {}
     for pair in range(setting.pairs):
         a, b = tasks.ends(setting, pair)
@@ -135,22 +135,6 @@ def plan(setting: Setting) -> dict[str, Task]:
 
 CHAPTER = Chapter("44_residual_connections", plan, PROFILES)
 run, recorded = CHAPTER.run, CHAPTER.recorded
-
-
-def refuse_others(name: str) -> None:
-    """Refuse a network without skip connections, or with a norm that is not by batch.
-
-    Raises
-    ------
-    Refusal
-        Naming the networks that can be connected.
-    """
-    if not _has_skips(name):
-        known = ", ".join(one for one in ARCHITECTURES if _has_skips(one))
-        raise Refusal(
-            f"chapter {CHAPTER.name} is about networks with skip connections and batch norm or "
-            f"none, architecture {name!r} is none; known: {known}"
-        )
 
 
 @cache

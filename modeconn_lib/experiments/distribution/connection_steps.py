@@ -77,12 +77,13 @@ def plain(a: Params, b: Params, layers: Sequence[str], rule: str) -> Path:
 
 def _connection(work: Work, module: nn.Module, a: Params, b: Params) -> Connection:
     config, spec = work.config, work.trace().spec
+    if config["plain"]:
+        few = next(iter(work.inputs("train", 2)))  # to see in which order layers are computed
+        layers = [turn.layer for turn in turns(module, spec, few)]
+        return Connection((plain(a, b, layers, config["rule"]),), (), {}, {})
     # A batch that batch norm takes its statistics from has to be large; others need not be.
     batch = STATISTICS_BATCH if has_batchnorm(module) else None
     images = list(work.inputs("train", config["adjust_examples"], batch))
-    if config["plain"]:
-        layers = [turn.layer for turn in turns(module, spec, images[0][:2])]
-        return Connection((plain(a, b, layers, config["rule"]),), (), {}, {})
     numbers = (config[name] for name in ("rule", "adjust", "solved", "positions", "ridge"))
     method = Method(*numbers)
     return connect(module, a, b, spec, images, method)

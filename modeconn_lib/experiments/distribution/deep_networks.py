@@ -12,9 +12,8 @@ from statistics import fmean
 
 from torch import nn
 
-from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.chapter import Chapter, refuse_unless
 from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.distribution import (
     connection_tasks,
@@ -27,7 +26,7 @@ from modeconn_lib.experiments.distribution.worst_accuracy import worst
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.models.registry import ARCHITECTURES, outline
+from modeconn_lib.models.registry import outline
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
@@ -143,12 +142,8 @@ def refuse_others(name: str, chapter: str) -> None:
     Refusal
         Naming the networks that are.
     """
-    if not narrowest(name):
-        known = ", ".join(one for one in ARCHITECTURES if narrowest(one))
-        raise Refusal(
-            f"chapter {chapter} is about chains of linear layers and convolutions without "
-            f"normalisation, architecture {name!r} is none; known: {known}"
-        )
+    about = "chains of linear layers and convolutions without normalisation"
+    refuse_unless(lambda one: narrowest(one) > 0, name, chapter, about)
 
 
 @cache

@@ -107,7 +107,7 @@ def look_at_map(work: Work) -> Outcome:
     units = hidden_units(work, a)
     normaliser = _load(work, learned, samples(a, units).shape[1])
     x = samples(a, units)
-    before, after = (x - normaliser.mean) / normaliser.scale, normaliser(x)
+    before, after = normaliser.standardised(x), normaliser(x)
     plane = torch.linalg.svd(before - before.mean(0), full_matrices=False).Vh[:2]
     series: dict[str, list[float]] = {}
     for name, values in (("before", before), ("after", after)):
@@ -117,10 +117,7 @@ def look_at_map(work: Work) -> Outcome:
     straight.mean.copy_(normaliser.mean)
     straight.scale.copy_(normaliser.scale)
     for name, path in (("arc", through(a, b, units, straight)), ("map", learnt)):
-        way = [
-            (samples(path.at(t), units)[:TRAILS] - normaliser.mean) / normaliser.scale
-            for t in grid(WAY)
-        ]
+        way = [normaliser.standardised(samples(path.at(t), units)[:TRAILS]) for t in grid(WAY)]
         for axis, row in _in(plane, torch.stack(way, 1).flatten(0, 1)):
             series[f"{name}_{axis}"] = row.tolist()  # unit after unit
     scalars: dict[str, float | int | str | bool] = {"converged": True, "trails": TRAILS}

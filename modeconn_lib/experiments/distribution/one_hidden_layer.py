@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from functools import cache
 from statistics import fmean
 
-from modeconn_lib.core.errors import Refusal
 from modeconn_lib.evaluation.chains import layer_names
 from modeconn_lib.experiments import tasks
-from modeconn_lib.experiments.chapter import Chapter
+from modeconn_lib.experiments.chapter import Chapter, refuse_unless
 from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.distribution import connection_tasks, ladders, worst_accuracy
 from modeconn_lib.experiments.distribution.distribution_profiles import (
@@ -25,7 +24,7 @@ from modeconn_lib.experiments.distribution.worst_accuracy import worst
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.profiles import Profiles
-from modeconn_lib.models.registry import ARCHITECTURES, outline
+from modeconn_lib.models.registry import outline
 from modeconn_lib.results.study import Study
 from modeconn_lib.results.summary import Summary
 
@@ -108,12 +107,9 @@ def refuse_others(name: str, chapter: str) -> None:
     Refusal
         Naming the networks that have.
     """
-    if _hidden_layers(name) != 1:
-        known = ", ".join(one for one in ARCHITECTURES if _hidden_layers(one) == 1)
-        raise Refusal(
-            f"chapter {chapter} is about networks with one hidden layer, architecture "
-            f"{name!r} is none; known: {known}"
-        )
+    refuse_unless(
+        lambda one: _hidden_layers(one) == 1, name, chapter, "networks with one hidden layer"
+    )
 
 
 @cache

@@ -101,9 +101,13 @@ class Normaliser(nn.Module):
         found.scale.copy_(torch.where(spread > 0, spread, 1.0))  # what never varies stays
         return found.to(units.device)
 
+    def standardised(self, x: Float[Tensor, "samples _"]) -> Float[Tensor, "samples _"]:
+        """Return x in deviations from the mean: what the map is before it is learned."""
+        return (x - self.mean) / self.scale
+
     def forward(self, x: Float[Tensor, "samples _"]) -> Float[Tensor, "samples _"]:
         r"""Return :math:`\nu(x)`."""
-        z: Tensor = self.flow().transform((x - self.mean) / self.scale)
+        z: Tensor = self.flow().transform(self.standardised(x))
         return z
 
     def inverse(self, z: Float[Tensor, "samples _"]) -> Float[Tensor, "samples _"]:
@@ -113,7 +117,7 @@ class Normaliser(nn.Module):
 
     def log_likelihood(self, x: Float[Tensor, "samples _"]) -> Float[Tensor, " samples"]:
         r"""Return :math:`\log(\eta(\nu(x)) \lvert\det \partial\nu / \partial x\rvert)`, in nats."""
-        y = (x - self.mean) / self.scale
+        y = self.standardised(x)
         found: Tensor = self.flow().log_prob(y) - self.scale.log().sum()
         return found
 
