@@ -1,6 +1,6 @@
 """The numbers of the chapter on robust curves, read from its records.
 
-Study  ->  summaries, better, highest, checks  ->  the page's tables and claims
+Study  ->  summaries, margins, highest, checks  ->  the page's tables and claims
 
 There are two of everything along a curve: with batch-norm statistics of clean images, and with
 those of attacked ones.
@@ -65,15 +65,26 @@ def with_statistics(study: Study, statistics: str) -> dict[str, Summary]:
     return {f"{name}, {statistics} statistics": summary for name, summary in out.items()}
 
 
-def better(study: Study, kind: str, statistics: str) -> list[bool]:
-    """Return for each pair whether one network between the ends beats both at both tasks."""
+def margins(study: Study, kind: str, statistics: str) -> list[list[float]]:
+    """Return by how much every network between the ends beats both, at the task it is worse at.
+
+    A list along the curve for each pair, 0 to 1; negative where an end is better at a task.
+    """
     clean, robust = (
-        _along(study, kind, statistics, what) for what in ("accuracy", "robust accuracy")
+        [[v - max(_ends(values)) for v in values[1:-1]] for values in found]
+        for found in (
+            _along(study, kind, statistics, what) for what in ("accuracy", "robust accuracy")
+        )
     )
-    return [
-        any(a > max(_ends(c)) and b > max(_ends(r)) for a, b in zip(c, r, strict=True))
-        for c, r in zip(clean, robust, strict=True)
-    ]
+    both = zip(clean, robust, strict=True)
+    return [[min(gains) for gains in zip(*pair, strict=True)] for pair in both]
+
+
+def sampling_error(study: Study, statistics: str) -> float:
+    """Return the standard error of an end's accuracy over the test images, 0 to 1."""
+    found = _along(study, KINDS[0], statistics, "accuracy")
+    p = fmean(fmean(_ends(values)) for values in found)
+    return float((p * (1 - p) / study.config["test_examples"]) ** 0.5)
 
 
 def highest(study: Study, kind: str, statistics: str) -> list[list[float]]:
