@@ -118,7 +118,7 @@ DATASETS: dict[str, DatasetInfo] = {
         ),
         DatasetInfo(
             name="tiny_imagenet_40",
-            title="Tiny ImageNet, every fifth class",
+            title="Tiny ImageNet-40, every fifth class",
             shape=(3, 64, 64),
             classes=40,
             train=20_000,

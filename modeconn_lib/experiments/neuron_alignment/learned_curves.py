@@ -23,8 +23,8 @@ from modeconn_lib.results.summary import Summary, summarise
 PROFILES = curve_profiles.PROFILES
 KINDS = ("unaligned", "pam_unaligned", "pam_aligned", "aligned")
 PAM = "pam_"
-# Subjects without whose claims no page is built; for others they are questions.
-INSISTED = (("fashion_mnist_small", "tinyten"), ("cifar10", "tinyten"))
+# Subjects of TinyTen without whose claims no page is built; for others they are questions.
+INSISTED = tuple((name, "tinyten") for name in ("fashion_mnist_small", "cifar10", "cifar100"))
 
 
 def plan(setting: Setting) -> dict[str, Task]:

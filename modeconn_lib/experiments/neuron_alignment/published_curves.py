@@ -84,11 +84,11 @@ def cells(
 
 
 def unrecorded(studies: Mapping[str, Study]) -> list[str]:
-    """Return what the paper has a network on a data set for and the studies have not."""
-    here = {
-        (PART_OF.get(config["dataset"], config["dataset"]), config["architecture"])
-        for config in (study.config for study in studies.values())
-    }
+    """Return what the paper has a network on a data set for and the studies have not.
+
+    A part of a data set's classes does not stand for all of them.
+    """
+    here = {(s.config["dataset"], s.config["architecture"]) for s in studies.values()}
     rows = published("neuron_alignment_table1")
     subjects = dict.fromkeys((row["dataset"], row["model"]) for row in rows)
     return [
