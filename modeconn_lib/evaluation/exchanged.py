@@ -75,7 +75,7 @@ def exchange_logits(
     Parameters
     ----------
     layer
-        A linear layer, followed by a ReLU and a linear layer.
+        A linear layer, followed by a ReLU and a linear layer; dropout between them is passed over.
     pairs
         Numbers of units of the network given.
     share
@@ -141,8 +141,9 @@ def _sums(logits: Float[Tensor, "pairs n classes"], labels: Tensor) -> Float[Ten
 @torch.no_grad()
 def _layer(module: nn.Sequential, params: Params, layer: str, images: Tensor) -> _Layer:
     """Return what a layer's units read and put out, and all that comes after them."""
-    names = list(dict(module.named_children()))
-    parts = dict(module.named_children())
+    # Networks are measured without dropout, which then does nothing.
+    parts = {n: part for n, part in module.named_children() if not isinstance(part, nn.Dropout)}
+    names = list(parts)
     i = names.index(layer) if layer in names else len(names)
     kinds = [type(parts[name]) for name in names[i : i + 3]]
     if kinds != [nn.Linear, nn.ReLU, nn.Linear]:

@@ -171,6 +171,8 @@ def _setting(data: Path | None, wanted: Parameters, numbers: Profile, own: bool)
         align_examples=min(numbers.align_examples, info.train),
         statistics_examples=min(numbers.statistics_examples, info.train),
         measure_examples=min(numbers.measure_examples, info.train),
+        adjust_examples=min(numbers.adjust_examples, info.train),
+        ladder=numbers.ladder if name == numbers.architecture else (),  # sizes of that network
         pairs=wanted.pairs or numbers.pairs,
         subject=numbers.subject if usual else "",
     )

@@ -41,7 +41,7 @@ EXAMPLE = 4  # images on which a permuted network must equal the original
 class Outcome:
     """What a step found: single numbers, small arrays as lists, and tensors to keep beside."""
 
-    scalars: Mapping[str, float | int | str | bool]
+    scalars: Mapping[str, float | int | str | bool | None]
     series: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] | None = None
 

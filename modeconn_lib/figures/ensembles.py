@@ -6,6 +6,8 @@ accuracies by cost               ->  by_cost     ->  Picture: the same against m
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.ticker import MaxNLocator
+
 from modeconn_lib.figures.picture import Picture
 from modeconn_lib.figures.style import look, method, panel
 
@@ -24,7 +26,10 @@ def by_members(found: Mapping[str, Mapping[str, Line]], single: Mapping[str, flo
     single
         Mean accuracy of the networks alone, percent, by the title of the panel.
     """
-    return _picture(found, single, "networks", "test accuracy by number of networks")
+    picture = _picture(found, single, "networks", "test accuracy by number of networks")
+    for axes in picture.panels:
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    return picture
 
 
 def by_cost(found: Mapping[str, Mapping[str, Line]], single: Mapping[str, float]) -> Picture:

@@ -30,7 +30,10 @@ def clouds(found: Mapping[str, tuple[Places, Places]]) -> Picture:
     for title, (before, after) in found.items():
         axes = panel(title)
         with look():
-            for words, (x, y), look_of in (("units", before, "A"), ("made normal", after, "B")):
+            for words, (x, y), look_of in (
+                ("units", before, "A"),
+                ("as the map makes them", after, "B"),
+            ):
                 colour = method(look_of).colour
                 axes.plot(x, y, "o", ms=3, color=colour, alpha=0.6, label=words)
             axes.plot(

@@ -45,7 +45,7 @@ class Picture:
     Attributes
     ----------
     panels
-        Axes, each alone in its figure.
+        Axes, each alone in its figure; none where no study has what is to be drawn.
     alt
         What is to be seen, in a sentence.
     columns
@@ -63,6 +63,8 @@ class Picture:
 
     def _repr_html_(self) -> str:
         """Return the picture for a notebook or a page."""
+        if not self.panels:
+            return f'<div class="drawn">Nothing to draw: {html.escape(self.alt)}</div>'
         keys: dict[str, str] = {}
         for line, words in (found for axes in self.panels for found in _labelled(axes)):
             keys.pop(words, None)  # what every panel shows comes after what only some do

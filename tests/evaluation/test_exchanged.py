@@ -42,6 +42,19 @@ def test_logits_are_those_of_the_network_on_the_way(layer, share, entries, monke
         torch.testing.assert_close(logits, functional_call(module, there, (X,)))
 
 
+def test_dropout_between_the_layers_is_passed_over():
+    plain, b, _ = network((9,))
+    dropping = nn.Sequential()
+    for name, part in plain.named_children():
+        if name == "fc":
+            dropping.add_module("drop", nn.Dropout(0.9))
+        dropping.add_module(name, part)
+    found, expected = (
+        torch.cat(list(exchange_logits(module, b, "fc1", PAIRS, X))) for module in (dropping, plain)
+    )
+    assert torch.equal(found, expected)
+
+
 def test_measured_like_the_middle_of_every_leg_of_the_path_home():
     module, b, spec = network((20,))
     units = butterflies(spec, "fc1", b)

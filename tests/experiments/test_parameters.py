@@ -111,12 +111,20 @@ def test_all_subjects_a_reader_can_get_have_names_of_their_own(name, asked):
 
 
 def test_no_more_images_are_asked_for_than_the_data_set_has(monkeypatch):
-    of_training = ("train", "align", "statistics", "measure")
+    of_training = ("train", "align", "statistics", "measure", "adjust")
     wish = {f"{name}_examples": 10**6 for name in (*of_training, "test")}
     monkeypatch.setitem(PROFILES, "greedy", replace(profile("smoke"), **wish))
     numbers = setting(profile="greedy", dataset="fashion_mnist_small").numbers
-    assert [getattr(numbers, f"{name}_examples") for name in of_training] == [10_000] * 4
+    assert [getattr(numbers, f"{name}_examples") for name in of_training] == [10_000] * 5
     assert numbers.test_examples == 2_000
+
+
+def test_other_sizes_are_those_of_the_profiles_own_network():
+    numbers = replace(profile("smoke"), architecture="fc3_small", ladder=("fc5_small",))
+    profiles = {"smoke": (numbers,)}
+    assert setting(None, profiles, profile="smoke").numbers.ladder == ("fc5_small",)
+    other = setting(None, profiles, profile="smoke", architecture="conv2fc1")
+    assert other.numbers.ladder == ()
 
 
 def test_a_notebooks_parameters_are_its_plain_values():

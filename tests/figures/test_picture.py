@@ -71,6 +71,10 @@ def test_the_sentence_is_there_for_those_who_see_no_picture():
     assert repr(drawn()) == 'Picture: a "quoted" sentence'
 
 
+def test_a_picture_of_nothing_says_so():
+    assert "Nothing to draw: drops &lt; by size" in Picture((), "drops < by size")._repr_html_()
+
+
 def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
     drawn()._repr_html_()

@@ -22,7 +22,6 @@ PUBLISHED_PAIRS = 0  # the paper does not say over how many its deviations are
 DRAWN = ("linear", "arc", "realnvp_bijection", "linear_wa", "ot")
 TABLES = {chapter.CHAPTER.name: chapter.TABLE for chapter in (one_hidden_layer, deep_networks)}
 WORDS_OF_ALL = {**WORDS, **deep_networks.WORDS}
-EXCHANGED = "/test_accuracy"  # what records call the accuracies half-way through exchanges
 Lines = dict[str, tuple[Sequence[float], list[list[float]]]]
 
 
@@ -110,19 +109,21 @@ def exchanges(shown: Mapping[str, Study], name: str) -> Markdown:
             found = study.over_pairs("connection", row)
             if not found:
                 continue
-            series = [r.series[n] for r in found for n in r.series if n.endswith(EXCHANGED)]
-            every = [value for values in series for value in values]
-            counts = [r.number("exchanges") for r in found]
-            worst = [r.scalars.get("worst_exchange_test") for r in found]
-            cells = [f"{fmean(counts):,.0f}"]
-            if every:
-                cells += [f"{100 * fmean(every):.2f}", f"{100 * min(w for w in worst if w):.2f}"]
+            counts = [
+                fmean(r.number(n) for r in found) for n in ("exchanges", "exchanges_measured")
+            ]
+            cells = [f"{count:,.0f}" for count in counts]
+            measured = [r for r in found if r.number("exchanges_measured")]
+            if measured:
+                mean = fmean(r.number("mean_exchange_test") for r in measured)
+                worst = min(r.number("worst_exchange_test") for r in measured)
+                cells += [f"{100 * mean:.2f}", f"{100 * worst:.2f}"]
             else:
                 cells += [NOTHING, NOTHING]
             out.append([WORDS_OF_ALL[row], *cells])
         return out
 
-    columns = ("path", "exchanges a pair", "test accuracy half-way, mean of the kept", "worst")
+    columns = ("path", "exchanges a pair", "looked at", "test accuracy half-way, mean", "worst")
     return table_of_each(shown, columns, of, "The exchanges that bring B's units home", name)
 
 
@@ -133,23 +134,37 @@ def learned(shown: Mapping[str, Study], name: str) -> Markdown:
         out = []
         for row in GLOBAL:
             scalars = study[f"normaliser/{row}"].scalars
-            after = scalars.get("likelihood_after")
             error = scalars.get("inversion_error")
+            judged = [
+                ("likelihood_before", ",.1f"),
+                ("likelihood_after", ",.1f"),
+                ("middle_before", ".3f"),
+                ("middle_after", ".3f"),
+            ]
+            found = [(scalars.get(name), digits) for name, digits in judged]
             out.append(
                 [
                     WORDS[row],
                     "yes" if scalars["converged"] else "no",
-                    f"{scalars['likelihood_before']:,.1f}",
-                    NOTHING if after is None else f"{after:,.1f}",
+                    *(NOTHING if v is None else format(v, digits) for v, digits in found),
                     NOTHING if error is None else scientific(float(error)),
                 ]
             )
         return out
 
-    columns = ("", "converged", "likelihood before", "after", "error there and back")
+    columns = (
+        "",
+        "converged",
+        "likelihood before",
+        "after",
+        "loss half-way before",
+        "after",
+        "error there and back",
+    )
     caption = (
-        "Global connections: mean log-likelihood of a unit of an unseen network, nats, and how far "
-        "a unit is from itself after the map and its inverse, standard deviations at most"
+        "Global connections, judged by a network that is not learned on: mean log-likelihood of "
+        "its units, nats; training loss half-way to it, nats; and how far a unit is from itself "
+        "after the map and its inverse, standard deviations at most"
     )
     return table_of_each(shown, columns, of, caption, name)
 

@@ -6,6 +6,7 @@ The tasks that name it are built in `connection_tasks`.
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from torch import nn
 
@@ -36,20 +37,23 @@ def connect_and_measure(work: Work) -> Outcome:
     a, b = (work.here(work.tensors(record)) for record in work.records)
     module = work.network().to(work.machine.device)
     connection = _connection(work, module, a, b)
-    found = MeasuredParts(work, module)
+    parts = MeasuredParts(work, module)
     for part, path in enumerate(connection.parts):
-        found.look(part, path, looked_at(path, work.config["points"]))
+        parts.look(part, path, looked_at(path, work.config["points"]))
         work.progress(work.cost // (len(connection.parts) + 1))
     exchanged = _exchanges(work, module, b, connection)
-    along = found.scalars()
-    scalars: dict[str, float | int | str | bool] = {**along}
+    along = parts.scalars()
+    scalars: dict[str, float | int | str | bool | None] = {**along}
     for split in SPLITS:
         if exchanged:
-            worst = min(min(of[f"{split}_accuracy"]) for of in exchanged.values())
+            half = [v for of in exchanged.values() for v in of[f"{split}_accuracy"]]
+            worst = min(half)
             scalars[f"worst_exchange_{split}"] = worst
+            scalars[f"mean_exchange_{split}"] = fmean(half)
             scalars[f"worst_{split}"] = min(worst, along[f"worst_{split}"])
-    scalars["exchanges"] = sum(len(of["test_accuracy"]) for of in exchanged.values())
-    series = found.series() | {
+    scalars["exchanges"] = sum(len(exchanged_units(p)) for p in connection.orders.values())
+    scalars["exchanges_measured"] = sum(len(of["test_accuracy"]) for of in exchanged.values())
+    series = parts.series() | {
         f"exchange/{group}/{name}": stretches(values, worst=min if "accuracy" in name else max)
         for group, of in exchanged.items()
         for name, values in of.items()

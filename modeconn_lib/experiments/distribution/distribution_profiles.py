@@ -55,7 +55,7 @@ SMALL = replace(
     points=9,
     adjust_examples=4_000,
     solved=5,
-    models=12,
+    models=16,
     flow=adam(5, 1e-3),
     bijection=adam(10, 3e-3),
     transforms=4,
@@ -96,6 +96,19 @@ ONE_HIDDEN_CIFAR = replace(
     align_examples=50_000,
     measure_examples=50_000,
     adjust_examples=50_000,
+)
+
+# At 50 s an epoch of one network on one core, 400 epochs are out of reach without a GPU.
+ONE_HIDDEN_CIFAR_SHORTENED = replace(
+    ONE_HIDDEN_CIFAR,
+    endpoint=published(6),
+    curve=learned_chain(4),
+    measure_examples=10_000,
+    points=11,
+    adjust_examples=20_000,
+    solved=5,
+    flow=adam(5, 1e-3),
+    ladder=(),
 )
 
 # Chapter 33: the same networks and maps, more unseen pairs where they are cheap, no chains.
@@ -157,7 +170,7 @@ DEEP: Profiles = {
         replace(
             _FC3,
             endpoint=published(6),
-            curve=None,
+            curve=learned_chain(3),
             pairs=1,
             measure_examples=2_500,
             adjust_examples=20_000,
@@ -165,8 +178,22 @@ DEEP: Profiles = {
             solved=3,
             ladder=(),  # 6,144 features are solved for in minutes, on every sub-path at every t
         ),
+        # By depth, with narrower layers.
+        replace(
+            _FC3,
+            architecture="fc3_small",
+            endpoint=published(10),
+            curve=learned_chain(6),
+            pairs=3,
+            measure_examples=5_000,
+            adjust_examples=20_000,
+            points=9,
+            solved=5,
+            ladder=("fc5_small", "fc7_small"),
+        ),
     ),
-    "paper": (_FC3, _CONV, replace(_CONV, architecture="vgg16")),
+    # A network of 16 layers is run anew for each exchange: some of them, of every group.
+    "paper": (_FC3, _CONV, replace(_CONV, architecture="vgg16", exchanges=8)),
 }
 
 # Chapter 34. The paper has VGG16 on CIFAR-100, up to 7 networks.

@@ -7,10 +7,11 @@ A, B, normaliser   ->  look_at_map       ->  what it makes of units, and the way
 The tasks that name them are built in `connection_tasks`.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modeconn_lib.core.params import Params
 from modeconn_lib.evaluation.along_path import grid
@@ -27,6 +28,7 @@ from modeconn_lib.paths.distribution.normaliser import Design, Normaliser
 from modeconn_lib.paths.distribution.samples import Units, butterflies, samples
 from modeconn_lib.results.record import Record
 from modeconn_lib.training.fit import NonFiniteLoss, Recipe, fit
+from modeconn_lib.training.metrics import measure
 
 
 def learn_normaliser(work: Work) -> Outcome:
@@ -42,7 +44,7 @@ def learn_normaliser(work: Work) -> Outcome:
         torch.manual_seed(config["seed"])
         normaliser = Normaliser.of(seen, Design(**config["design"]))
     judged = samples(unseen, units)
-    before = _likelihood(normaliser, judged)
+    before = _judged(work, module, normaliser, units, (networks[0], unseen))
     try:
         if config["objective"] == "likelihood":
             batches = UnitBatches(seen, config["batch_size"], config["seed"])
@@ -58,16 +60,15 @@ def learn_normaliser(work: Work) -> Outcome:
         else:
             history = work.fit(LearnMiddle(normaliser, module, networks, units, work.machine))
     except NonFiniteLoss as reason:
-        return Outcome(
-            scalars={"converged": False, "why": str(reason), "likelihood_before": before}
-        )
-    after, error = _likelihood(normaliser, judged), normaliser.inversion_error(judged)
+        return Outcome({"converged": False, "why": str(reason), **_named(before, "before")})
+    after = _judged(work, module, normaliser, units, (networks[0], unseen))
+    error = normaliser.inversion_error(judged)
     return Outcome(
         scalars={
-            "converged": _converged(config["objective"], history.losses, before, after, error),
-            "likelihood_before": before,
-            "likelihood_after": after,
-            "inversion_error": error,
+            "converged": converged(config["objective"], before, after, error),
+            **_named(before, "before"),
+            **_named(after, "after"),
+            "inversion_error": finite(error),
             "coordinates": judged.shape[1],
             "train_seconds": history.seconds,
         },
@@ -85,6 +86,8 @@ def measure_through(work: Work) -> Outcome:
     units = hidden_units(work, a)
     normaliser = _load(work, learned, samples(a, units).shape[1])
     error = max(normaliser.inversion_error(samples(network, units)) for network in (a, b))
+    if error >= INVERTED:  # near its ends the path would be another network than at them
+        return Outcome({"converged": False, "inversion_error": finite(error)})
     found = measure_one_part(work, through(a, b, units, normaliser), grid(work.config["points"]))
     return Outcome({**found.scalars, "converged": True, "inversion_error": error}, found.series)
 
@@ -150,23 +153,48 @@ def hidden_units(work: Work, params: Params) -> Units:
     return butterflies(spec, group, params)
 
 
-@torch.no_grad()
-def _likelihood(normaliser: Normaliser, units: Tensor) -> float:
-    """Return the mean log-likelihood of a unit, in nats."""
-    return float(normaliser.log_likelihood(units).mean())
-
-
 INVERTED = 1e-2  # standard deviations by which a unit may miss itself there and back
+JUDGED = 2_000  # training images that the network half-way is judged on
 
 
-def _converged(
-    objective: str, losses: Sequence[float], before: float, after: float, error: float
-) -> bool:
-    """Return whether learning has led anywhere: unseen units are likelier, or the loss fell.
+@torch.no_grad()
+def _judged(
+    work: Work, module: nn.Module, normaliser: Normaliser, units: Units, pair: tuple[Params, Params]
+) -> dict[str, float]:
+    """Return what learning is judged by, for a network that it does not see.
 
-    A map that does not come back to where it started connects nothing, whatever its loss.
+    The mean log-likelihood of its units, in nats, and the loss half-way from a network that is
+    seen, in nats.
     """
-    better = after > before if objective == "likelihood" else losses[-1] <= losses[0]
+    middle = through(*pair, units, normaliser).at(0.5)
+    images = work.in_order("train", min(JUDGED, work.config["train_examples"]))
+    return {
+        "likelihood": float(normaliser.log_likelihood(samples(pair[1], units)).mean()),
+        "middle": measure(module, middle, images, work.exact).loss,
+    }
+
+
+def _named(judged: Mapping[str, float], when: str) -> dict[str, float | None]:
+    return {f"{name}_{when}": finite(value) for name, value in judged.items()}
+
+
+def finite(value: float) -> float | None:
+    """Return a number as a record keeps it: None where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def converged(
+    objective: str, before: Mapping[str, float], after: Mapping[str, float], error: float
+) -> bool:
+    """Return whether learning has led anywhere, judged by a network that it does not see.
+
+    Its units are likelier, or the loss half-way to it is lower. A map that does not come back to
+    where it started connects nothing, whatever its loss.
+    """
+    if objective == "likelihood":
+        better = after["likelihood"] > before["likelihood"]
+    else:
+        better = after["middle"] < before["middle"]
     return better and error < INVERTED
 
 

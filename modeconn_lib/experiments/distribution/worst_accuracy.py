@@ -1,10 +1,11 @@
 """The worst accuracies along paths, as the paper's tables have them, beside what was recorded.
 
-Study, Rows  ->  worst, summaries, table, near_the_paper, scorecard  ->  chapters 31 and 32
+Study, Rows  ->  worst, summaries, table, better, near_the_paper, scorecard  ->  the chapters
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from modeconn_lib.experiments.against_paper import deviations
@@ -73,8 +74,33 @@ class Rows:
                 out.append([f"{self.words[row]}, {split}", *cells])
         return out
 
+    def better(
+        self, study: Study, row: str, other: str, *, insisted: bool = False, about: str = ""
+    ) -> Claim:
+        """Return whether a row is better than another on test images, and in how many pairs.
+
+        On average over all pairs; where a map did not converge for one of them, it is not.
+
+        Parameters
+        ----------
+        about
+            What the sentence begins with, before the row.
+        """
+        found = [_by_pair(study, name) for name in (row, other)]
+        text = f"{about}{self.words[row]} is better than {self.words[other]}"
+        if None in found[0] + found[1]:
+            return Claim(text, False, "no convergence", insisted)
+        mine, theirs = ([value for value in values if value is not None] for values in found)
+        pairs = sum(a > b for a, b in zip(mine, theirs, strict=True))
+        means = f"{fmean(mine):.2f} % against {fmean(theirs):.2f} %"
+        holds = fmean(mine) > fmean(theirs)
+        return Claim(text, holds, f"{means}; in {pairs} of {len(mine)} pairs", insisted)
+
     def near_the_paper(self, study: Study) -> list[Claim]:
-        """Return whether every row is near the published one, where the paper has the study's."""
+        """Return whether every row is near the published one, where the paper has the study's.
+
+        A row that has no number, as a map's that did not converge, is not near.
+        """
         said, found = self.paper(study.config), summaries(study, self.words)
         off = {
             row: abs(found[f"{row} test"].mean - said[f"{row} test"][0])
@@ -84,6 +110,11 @@ class Rows:
         if not off:
             return []
         far = [f"{self.words[row]} by {value:.2f}" for row, value in off.items() if value > NEAR]
+        far += [
+            f"no number of {self.words[row]}"
+            for row in self.words
+            if f"{row} test" in said and row not in off
+        ]
         widest = max(off, key=lambda row: off[row])
         return [
             Claim(
@@ -131,8 +162,15 @@ def worst(study: Study, row: str, split: str) -> list[float]:
     """
     if row == ENDPOINTS:
         return [100 * r.number(f"ends_{split}") for r in study.over_pairs("connection", "linear")]
-    found = study.over_pairs("connection", row)
-    return [100 * r.number(f"worst_{split}") for r in found if r.scalars.get("converged", True)]
+    return [value for value in _by_pair(study, row, split) if value is not None]
+
+
+def _by_pair(study: Study, row: str, split: str = "test") -> list[float | None]:
+    """Return the worst accuracies of a row, percent; None for a pair without convergence."""
+    return [
+        100 * r.number(f"worst_{split}") if r.scalars.get("converged", True) else None
+        for r in study.over_pairs("connection", row)
+    ]
 
 
 def summaries(study: Study, rows: Mapping[str, str]) -> dict[str, Summary]:

@@ -1,17 +1,19 @@
 """Chapter 33: what is computed of each map, and what the page says of it."""
 
 from dataclasses import asdict
+from math import inf, nan
 
 import pytest
 import torch
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments.claims import check_claims
-from modeconn_lib.experiments.distribution import global_connections, global_pages
+from modeconn_lib.experiments.distribution import global_connections, global_pages, map_steps
 from modeconn_lib.experiments.distribution.connection_tasks import MAPS
 from modeconn_lib.experiments.parameters import setting
-from modeconn_lib.experiments.runner import Options
+from modeconn_lib.experiments.runner import Options, run
 from modeconn_lib.figures import learned_maps
+from modeconn_lib.paths.distribution.normaliser import Normaliser
 from modeconn_lib.results.record import Record
 from modeconn_lib.results.store import Store
 from modeconn_lib.results.study import Study
@@ -56,7 +58,49 @@ def tiny_study(tmp_path_factory):
     return study
 
 
+def test_learning_is_judged_by_a_network_that_it_does_not_see():
+    before = {"likelihood": 1.0, "middle": 2.0}
+    likelier, lower = {"likelihood": 1.1, "middle": 3.0}, {"likelihood": 0.5, "middle": 1.9}
+    assert map_steps.converged("likelihood", before, likelier, 1e-5)
+    assert not map_steps.converged("likelihood", before, lower, 1e-5)
+    assert map_steps.converged("middle", before, lower, 1e-5)
+    assert not map_steps.converged("middle", before, likelier, 1e-5)
+    assert not map_steps.converged("middle", before, {"likelihood": 2.0, "middle": nan}, 1e-5)
+    for objective, after in (("likelihood", likelier), ("middle", lower)):
+        assert not map_steps.converged(objective, before, after, map_steps.INVERTED)
+        assert not map_steps.converged(objective, before, after, inf)
+
+
+def test_a_map_that_does_not_come_back_is_recorded_and_connects_nothing(store, monkeypatch):
+    monkeypatch.setattr(Normaliser, "inversion_error", lambda *_: inf)
+    wanted = setting(None, global_connections.PROFILES, profile="smoke")
+    plan = global_connections.plan(wanted)
+    row = "realnvp_bijection"
+    names = (f"normaliser/{row}", f"connection/0/{row}")
+    found = run({n: plan[n] for n in names}, store, Options(jobs=1, profile="smoke"))
+    learned = found[names[0]].scalars
+    assert (learned["converged"], learned["inversion_error"]) == (False, None)
+    assert learned["middle_after"] > 0
+    assert found[names[1]].scalars == {"converged": False}
+
+
+def test_a_pair_that_a_map_does_not_bring_back_has_no_path(store, monkeypatch):
+    wanted = setting(None, global_connections.PROFILES, profile="smoke")
+    plan = global_connections.plan(wanted)
+    row = "realnvp_flow"
+    monkeypatch.setattr(map_steps, "converged", lambda *_: True)  # whatever one epoch made of it
+    learned = run({"map": plan[f"normaliser/{row}"]}, store, Options(jobs=1, profile="smoke"))[
+        "map"
+    ]
+    assert learned.scalars["converged"]
+    monkeypatch.setattr(Normaliser, "inversion_error", lambda *_: map_steps.INVERTED)
+    name = f"connection/0/{row}"
+    found = run({name: plan[name]}, store, Options(jobs=1, profile="smoke"))[name].scalars
+    assert found == {"converged": False, "inversion_error": map_steps.INVERTED}
+
+
 def test_the_whole_chapter_runs(tiny_study):
+    assert any(tiny_study[f"connection/0/{row}"].scalars["converged"] for row in MAPS)
     assert {name.split("/")[2] for name in tiny_study.select("connection/")} == set(TEST)
     for row in MAPS:
         record = tiny_study[f"connection/0/{row}"]

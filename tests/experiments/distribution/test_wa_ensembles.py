@@ -100,6 +100,8 @@ def test_figures_have_the_records_numbers(tiny_study):
     ):
         (axes,) = picture.panels
         assert len(axes.get_lines()) == 4
+    whole = draw.by_members({"here": found}, alone).panels[0].get_xticks()
+    assert all(tick == round(tick) for tick in whole)  # there is no half of a network
     assert "WA(1), fc" in ensemble_pages.residuals(shown, "tab").text
 
 
