@@ -166,16 +166,18 @@ SMOKE = Profile(
     permutation=PERMUTATION,
     candidates=2,
 )
+# All chapters together in a quarter of an hour, so a pair each where networks are convolutional.
 QUICK = replace(
     SMOKE,
+    pairs=1,
     train_examples=10_000,
     test_examples=2_000,
     batch_size=128,
     endpoint=Recipe(epochs=6),
-    curve=Recipe(epochs=6, weight_decay=0.0),
+    curve=Recipe(epochs=4, weight_decay=0.0),
     align_examples=2_000,
-    statistics_examples=2_000,
-    measure_examples=2_000,
+    statistics_examples=1_000,
+    measure_examples=1_000,
     points=11,
     claims=True,
     permutation=None,
@@ -200,12 +202,12 @@ STANDARD = replace(
 PAPER = replace(
     STANDARD,
     augmentation="neuron_alignment",
-    endpoint=Recipe(epochs=250, schedule="step"),
-    curve=Recipe(epochs=250, schedule="step", learning_rate=0.01, weight_decay=0.0),
+    endpoint=Recipe(epochs=250, schedule="step_decay"),
+    curve=Recipe(epochs=250, schedule="step_decay", learning_rate=0.01, weight_decay=0.0),
     statistics_examples=50_000,
     measure_examples=50_000,
     points=65,
-    permutation=replace(PERMUTATION, epochs=20, schedule="step"),
+    permutation=replace(PERMUTATION, epochs=20, schedule="step_decay"),
 )
 
 PROFILES = {"smoke": SMOKE, "quick": QUICK, "standard": STANDARD, "paper": PAPER}

@@ -18,6 +18,7 @@ NOTHING = "–"
 SCHEDULES = {
     "one_cycle": "one cycle",
     "step": "halved every 20 epochs",
+    "step_decay": "halved every 20 epochs, times 0.9996 every epoch",
     "constant": "constant",
     "garipov": "constant to half, then linear to 1 % at 90 %",
     "warmup_1": "cosine after 1 epoch of warm-up",
@@ -111,6 +112,11 @@ def _of_estimator(config: Mapping[str, Any]) -> str:
     return f"{config['estimator_batch_size']:,}" if config["estimator"] else NOTHING
 
 
+def _some(count: int) -> str:
+    """Return how many of something are looked at, where 0 means all."""
+    return f"{count:,}" if count else "all"
+
+
 def _on_planes(config: Mapping[str, Any]) -> str:
     """Return how many test images a point of a plane is measured on."""
     return f"{min(config['measure_examples'], config['test_examples']):,}"
@@ -144,6 +150,8 @@ PROTOCOL: dict[str, Read] = {
     "its training by the loss half-way": _recipe("bijection"),
     "images to adjust layers on": _number("adjust_examples"),
     "values of t at which they are": _number("solved"),
+    "places of a map that they are": lambda c: _some(c["positions"]),
+    "exchanges run anew, of a group of units": lambda c: _some(c["exchanges"]),
     "ridge": lambda c: f"{c['ridge']:g}",
     BATCHNORM: _number("statistics_examples"),
     "images for the training loss": _number("measure_examples"),
@@ -178,6 +186,8 @@ _STEPS: dict[str, frozenset[str]] = {
     "its training by the loss half-way": frozenset({"normaliser"}),
     "images to adjust layers on": frozenset({"connection", "share_backbone"}),
     "values of t at which they are": frozenset({"connection"}),
+    "places of a map that they are": frozenset({"connection"}),
+    "exchanges run anew, of a group of units": frozenset({"connection"}),
     "ridge": frozenset({"connection", "share_backbone"}),
     "images for the training loss": frozenset(
         {

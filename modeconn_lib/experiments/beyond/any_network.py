@@ -31,11 +31,9 @@ COST = 1000  # of one network, in the units of the progress bar
 FIRST = (
     "squeezenet1_1",
     "shufflenet_v2_x0_5",
-    "mnasnet0_5",
     "resnet18",
     "vit_b_32",
     "convnext_tiny",
-    "densenet121",
     "googlenet",
 )
 

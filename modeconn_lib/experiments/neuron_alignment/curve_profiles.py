@@ -29,12 +29,12 @@ STANDARD_RESNET32 = replace(
 PAPER_CIFAR10 = replace(
     PAPER,
     endpoint_batch_size=64,
-    permutation=replace(PERMUTATION, epochs=20, learning_rate=0.005, schedule="step"),
+    permutation=replace(PERMUTATION, epochs=20, learning_rate=0.005, schedule="step_decay"),
 )
 PAPER_CIFAR100 = replace(
     PAPER,
     dataset="cifar100",
-    curve=Recipe(epochs=250, schedule="step", learning_rate=0.1, weight_decay=0.0),
+    curve=Recipe(epochs=250, schedule="step_decay", learning_rate=0.1, weight_decay=0.0),
 )
 PAPER_TINY_IMAGENET = replace(
     PAPER,

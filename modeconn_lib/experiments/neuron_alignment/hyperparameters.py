@@ -36,7 +36,6 @@ PROFILES: Profiles = {
     "quick": (
         replace(
             QUICK,
-            pairs=1,
             curve=Recipe(epochs=2, weight_decay=0.0),
             statistics_examples=500,
             measure_examples=200,

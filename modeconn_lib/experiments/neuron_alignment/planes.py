@@ -44,7 +44,7 @@ PROFILES: Profiles = {
     "smoke": (replace(SMOKE, pairs=1, resolution=3),),
     "quick": (
         replace(
-            _in_planes(QUICK), resolution=9, points=9, statistics_examples=250, measure_examples=400
+            _in_planes(QUICK), resolution=9, points=9, statistics_examples=200, measure_examples=300
         ),
     ),
     "standard": (_in_planes(STANDARD), _in_planes(STANDARD_CIFAR100)),

@@ -23,7 +23,7 @@ from modeconn_lib.models.registry import ARCHITECTURES, outline
 
 PROFILES: Profiles = {
     "smoke": (replace(scale.TINY_MLP, rounds=1),),
-    "quick": (replace(scale.SMALL_MLP, align_examples=1_000, points=11, rounds=10),),
+    "quick": (replace(scale.SMALL_MLP, pairs=1, align_examples=1_000, points=11, rounds=10),),
     "standard": (replace(scale.STANDARD_MNIST_MLP, align_examples=2_000, points=21, rounds=30),),
     "paper": (replace(scale.MNIST_MLP, align_examples=10_000, points=65, rounds=100),),
 }

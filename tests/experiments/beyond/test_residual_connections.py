@@ -50,7 +50,9 @@ def test_all_readers_of_a_stream_are_adjusted_and_recorded(tiny_study):
     assert ("conv1", "layer1.0.conv1") in pairs
     assert ("conv1", "layer2.0.shortcut.conv") in pairs
     assert ("layer3.0.conv2", "fc") in pairs
-    assert tiny_study["connection/0/ot_wa"].scalars["exchanges"] == 6  # one a group
+    scalars = tiny_study["connection/0/ot_wa"].scalars
+    assert scalars["exchanges_measured"] == 6  # one a group
+    assert scalars["exchanges"] == 200
 
 
 def test_it_insists_that_adjusting_beats_going_at_once():
@@ -84,7 +86,7 @@ def test_networks_that_cannot_be_connected_so_are_refused(architecture):
 def test_the_page_has_every_row_and_what_to_compare_it_with(tiny_study):
     shown = {"tiny": tiny_study}
     rows = residual_pages.rows(shown)["tiny"]
-    ends = ["straight line to the aligned network", "endpoints"]
+    ends = [residual_connections.ALIGNED, "endpoints"]
     assert list(rows)[-2:] == ends
     assert [row[0] for row in residual_pages.table(tiny_study)][-2:] == ends
     assert len(rows) == len(METHODS) + 2
