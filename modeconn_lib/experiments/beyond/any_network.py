@@ -34,7 +34,6 @@ FIRST = (
     "resnet18",
     "vit_b_32",
     "convnext_tiny",
-    "googlenet",
 )
 
 _ALWAYS = replace(scale.TINY_MLP, pairs=1, claims=True, subject="torchvision's classifiers")

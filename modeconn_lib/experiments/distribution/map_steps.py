@@ -84,7 +84,7 @@ def measure_through(work: Work) -> Outcome:
         return Outcome(scalars={"converged": False})
     a, b = (work.here(work.tensors(record)) for record in ends)
     units = hidden_units(work, a)
-    normaliser = _load(work, learned, samples(a, units).shape[1])
+    normaliser = _load(work, learned)
     error = max(normaliser.inversion_error(samples(network, units)) for network in (a, b))
     if error >= INVERTED:  # near its ends the path would be another network than at them
         return Outcome({"converged": False, "inversion_error": finite(error)})
@@ -108,7 +108,7 @@ def look_at_map(work: Work) -> Outcome:
         return Outcome(scalars={"converged": False})
     a, b = (work.here(work.tensors(record)) for record in ends)
     units = hidden_units(work, a)
-    normaliser = _load(work, learned, samples(a, units).shape[1])
+    normaliser = _load(work, learned)
     x = samples(a, units)
     before, after = normaliser.standardised(x), normaliser(x)
     plane = torch.linalg.svd(before - before.mean(0), full_matrices=False).Vh[:2]
@@ -139,11 +139,10 @@ def _in(plane: Tensor, values: Tensor) -> list[tuple[str, Tensor]]:
     return list(zip("xy", plane @ values.T, strict=True))
 
 
-def _load(work: Work, learned: Record, coordinates: int) -> Normaliser:
+def _load(work: Work, learned: Record) -> Normaliser:
     """Return a learned map, on the machine."""
-    found = Normaliser(coordinates, Design(**learned.config["design"]))
-    found.load_state_dict(work.tensors(learned))
-    return found.to(work.machine.device)
+    design = Design(**learned.config["design"])
+    return Normaliser.of_state(work.tensors(learned), design).to(work.machine.device)
 
 
 def hidden_units(work: Work, params: Params) -> Units:

@@ -1,22 +1,30 @@
 r"""A learned map :math:`\nu` that makes the units of trained networks normally distributed.
 
-units of some networks  ->  Normaliser.of  ->  nu(x), nu.inverse(z), nu.log_likelihood(x)
+units of some networks  ->  Normaliser.of    ->  nu(x), nu.inverse(z), nu.log_likelihood(x)
+nu.save(path), path     ->  Normaliser.load  ->  the same map, for any pair of such networks
 
 Anokhin & Yarotsky 2020, section 3.3. It is invertible by construction (a normalising flow of the
 library zuko) and starts as the standardisation of every coordinate, with which equation 7 is the
 arc of equation 6 about the mean of the networks it was made from.
 """
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import zuko
 from jaxtyping import Float
+from safetensors import safe_open
 from torch import Tensor, nn
 
+from modeconn_lib.core.files import atomic_write, canonical_json, load_tensors, pack_tensors
+
 Kind = Literal["realnvp", "iaf"]
+_DESIGN = "normaliser"  # what a file's metadata calls its design
 _FLOWS = {"realnvp": zuko.flows.RealNVP, "iaf": zuko.flows.MAF}
 
 
@@ -100,6 +108,38 @@ class Normaliser(nn.Module):
         spread = units.double().std(0)
         found.scale.copy_(torch.where(spread > 0, spread, 1.0))  # what never varies stays
         return found.to(units.device)
+
+    @staticmethod
+    def of_state(state: Mapping[str, Tensor], design: Design) -> "Normaliser":
+        """Return the map that has this `state_dict`."""
+        found = Normaliser(len(state["mean"]), design)
+        found.load_state_dict(dict(state))
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write the map and its design to a safetensors file."""
+        design = canonical_json(asdict(self.design)).decode()
+        atomic_write(path, pack_tensors(self.state_dict(), {_DESIGN: design}))
+
+    @staticmethod
+    def load(path: Path) -> "Normaliser":
+        """Return the map of a file that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        DamagedFile
+            If it is not whole.
+        ValueError
+            If it holds no map.
+        """
+        state = load_tensors(path)
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+        if _DESIGN not in about:
+            raise ValueError(f"{path} holds no normaliser; give a file that Normaliser.save wrote")
+        return Normaliser.of_state(state, Design(**json.loads(about[_DESIGN])))
 
     def standardised(self, x: Float[Tensor, "samples _"]) -> Float[Tensor, "samples _"]:
         """Return x in deviations from the mean: what the map is before it is learned."""

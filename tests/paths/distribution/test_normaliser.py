@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from modeconn_lib.core.files import DamagedFile, save_tensors
 from modeconn_lib.core.params import params_of
 from modeconn_lib.paths.distribution.global_connection import LearnLikelihood, UnitBatches
 from modeconn_lib.paths.distribution.normaliser import Design, Normaliser
@@ -47,6 +48,29 @@ def test_it_is_inverted_and_its_likelihood_is_that_of_a_change_of_variables(kind
         normal = -0.5 * (found(row[None]) ** 2).sum() - 1.5 * math.log(2 * math.pi)
         expected = normal + jacobian.det().abs().log()
         torch.testing.assert_close(found.log_likelihood(row[None])[0], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_map_is_the_same_when_it_is_loaded(kind, tmp_path):
+    found, x, path = shaken(kind), bent(40), tmp_path / "map.safetensors"
+    found.save(path)
+    torch.manual_seed(99)  # orders of coordinates are drawn, and must come from the file
+    loaded = Normaliser.load(path)
+    assert loaded.design == found.design
+    assert torch.equal(loaded(x), found(x))
+    assert torch.equal(loaded.inverse(x), found.inverse(x))
+
+
+def test_what_is_no_saved_map_is_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(FileNotFoundError):
+        Normaliser.load(path)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(DamagedFile):
+        Normaliser.load(path)
+    save_tensors(path, {"mean": torch.zeros(3)})
+    with pytest.raises(ValueError, match="holds no normaliser; give a file"):
+        Normaliser.load(path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
