@@ -19,7 +19,7 @@ from modeconn_lib.results.summary import Summary
 
 Rows = Mapping[str, Summary]
 # Of the rows along a path; any more could not be told from each other.
-COLOURS = ("unaligned", "aligned", "weights", "ensemble", "A", "estimator", "merged", "B")
+COLOURS = ("unaligned", "aligned", "weights", "ensemble", "A", "estimator", "full data", "B")
 
 
 def by_row(found: Mapping[str, Rows], published: Mapping[str, Rows]) -> Picture:
@@ -45,7 +45,7 @@ def by_row(found: Mapping[str, Rows], published: Mapping[str, Rows]) -> Picture:
         with look():
             axes.set_yticks(range(len(names)), names)
             axes.set_ylim(len(names) - 0.4, -0.6)
-            axes.set_xlabel("worst test accuracy on the path, %")
+            axes.set_xlabel("worst test accuracy, %")
         panels.append(axes)
     alt = "the worst test accuracy along the path by the way of connecting"
     return Picture(tuple(panels), f"{alt}: {'; '.join(found)}")

@@ -12,7 +12,7 @@ from modeconn_lib.figures.picture import Picture
 from modeconn_lib.figures.style import look, method, panel
 
 # Of the ensembles of a panel, in their order: independent ones first.
-COLOURS = ("ensemble", "aligned", "weights", "A", "estimator", "merged")
+COLOURS = ("ensemble", "aligned", "weights", "A", "estimator", "full data")
 Line = tuple[Sequence[float], Sequence[float]]  # members or cost, and accuracies in percent
 
 

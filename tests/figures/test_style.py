@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.colors import to_rgb
 
+from modeconn_lib.figures import connections, ensembles
 from modeconn_lib.figures.style import INK, METHODS, bundle, method, panel
 
 
@@ -16,6 +17,11 @@ def test_no_two_methods_share_a_colour_but_those_that_are_one_thing():
     one_thing = {"naive": "unaligned", "merged": "weights"}
     different = {one_thing.get(name, name): found.colour for name, found in METHODS.items()}
     assert len(set(different.values())) == len(different) == len(METHODS) - 2
+
+
+@pytest.mark.parametrize("lines", [connections.COLOURS, ensembles.COLOURS])
+def test_no_two_lines_of_a_picture_share_a_colour(lines):
+    assert len({method(name).colour for name in lines}) == len(lines)
 
 
 @pytest.mark.parametrize("colour", [INK, *(found.colour for found in METHODS.values())])
