@@ -44,7 +44,7 @@ def test_a_flat_plane_is_stretched_and_says_so():
     found = Study(one.name, one.profile, one.config, {"plane/0/networks": flat})
     (axes,) = planes({"here": found}, "test_loss").panels
     assert axes.get_aspect() == 18  # 0.16 is the height of the grid, 11 its width
-    assert axes.get_ylabel() == "at right angles, drawn 18 × as long"
+    assert axes.get_ylabel() == "at right angles,\ndrawn 18 × as long"
 
 
 def test_the_three_networks_are_marked_and_named():
