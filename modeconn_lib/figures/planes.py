@@ -148,7 +148,9 @@ def _draw(axes: Axes, record: Record, quantity: str, colours: _Colours) -> None:
         axes.set_xlim(x[0], x[-1])
         axes.set_ylim(y[0], y[-1])
         axes.set_xlabel(f"length from A towards {record.series['networks'][1]}")
-        axes.set_ylabel("at right angles" + (f",\ndrawn {stretch} × as long" if stretch > 1 else ""))
+        axes.set_ylabel(
+            "at right angles" + (f",\ndrawn {stretch} × as long" if stretch > 1 else "")
+        )
 
 
 def _path(axes: Axes, record: Record, kind: str, shape: str) -> None:

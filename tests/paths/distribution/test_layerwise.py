@@ -17,6 +17,7 @@ from modeconn_lib.permutation.trace import trace
 BATCHES = [torch.randn(30, 1, 4, 4, generator=torch.Generator().manual_seed(i)) for i in range(2)]
 RULES = ("linear", "arc", "transport")
 METHODS = [Method(rule, adjust, 4, ridge=0.0) for rule in RULES for adjust in (False, True)]
+METHODS += [Method("transport", True, 4), Method("arc", True, 4, positions=2)]  # with its ridge
 
 
 def fully_connected(width: int = 9):
