@@ -53,7 +53,7 @@ def main(
     y = torch.randint(CLASSES, (images,), generator=random).to(machine.device)
     batches = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
     pairs = exchanged_units(torch.randperm(units, generator=random))
-    check(module, b, own, pairs[:full], x[:BATCH])
+    check(module, b, own, pairs[: 5 * full], x)
     steps: dict[str, Callable[[], object]] = {
         "full": lambda: [
             measure(module, half_way(b, own, pair), batches, machine) for pair in pairs[:full]
