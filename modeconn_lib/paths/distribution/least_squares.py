@@ -19,6 +19,7 @@ RCOND = 1e-12
 # What a path's layers are solved for with. Without, the weights that fit best are large in
 # directions that hardly show at one t, and wrong half-way to the next; the fit itself loses little.
 RIDGE = 1e-3
+BLOCK = 256  # rows of a Gram matrix that are computed together, from the diagonal on
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class LeastSquares:
             self._sums = gram, cross
         gram, cross = self._sums
         for phi, y in self._kept:
-            gram.addmm_(phi.T, phi)
+            for i in range(0, self.features, BLOCK):  # what is below the diagonal is above it, too
+                gram[i : i + BLOCK, i:].addmm_(phi[:, i : i + BLOCK].T, phi[:, i:])
             cross.addmm_(y.T, phi)
         self._kept.clear()
 
@@ -100,8 +102,10 @@ class LeastSquares:
         if not self.samples:
             raise ValueError("least squares needs at least one batch of samples, got none")
         if self._sums:
-            _check(*self._sums)
-            return self._of_many(*self._sums, ridge, rcond)
+            upper, cross = self._sums
+            gram = upper.triu() + upper.triu(1).T
+            _check(gram, cross)
+            return self._of_many(gram, cross, ridge, rcond)
         features, targets = zip(*self._kept, strict=True)
         phi, y = torch.cat(features), torch.cat(targets)
         _check(phi, y)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from modeconn_lib.paths.distribution import least_squares
 from modeconn_lib.paths.distribution.least_squares import LeastSquares
 
 
@@ -25,8 +26,11 @@ def solved(phi, y, batch: int):
     ("samples", "features", "rank"),
     [(200, 20, 20), (200, 20, 12), (15, 40, 15), (15, 40, 9), (40, 40, 40), (41, 40, 40)],
 )
-@pytest.mark.parametrize("batch", [7, 1000])
-def test_it_is_the_pseudo_inverse_whatever_the_rank_and_the_batches(samples, features, rank, batch):
+@pytest.mark.parametrize(("batch", "block"), [(7, 256), (1000, 256), (9, 16)])
+def test_it_is_the_pseudo_inverse_whatever_the_rank_and_the_batches(
+    samples, features, rank, batch, block, monkeypatch
+):
+    monkeypatch.setattr(least_squares, "BLOCK", block)
     phi, y = made_up(samples, features, rank)
     found = solved(phi, y, batch)
     expected = y.T @ torch.linalg.pinv(phi.T)
