@@ -20,7 +20,7 @@ def page_blocks(root, language):
 def test_the_page_about_ones_own_networks_can_be_followed(
     modeconn, folder, root, tmp_path, monkeypatch
 ):
-    network, convert, override, library = page_blocks(root, "python")
+    network, convert, override, library, path = page_blocks(root, "python")
     (tmp_path / "my_network.py").write_text(network)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "my_network", raising=False)
@@ -41,6 +41,11 @@ def test_the_page_about_ones_own_networks_can_be_followed(
     assert tables == [groups, groups, ["stem", "left", "right"]]
     exec(library, found := {})
     build().load_state_dict(found["aligned"])
+    exec(path, found)
+    build().load_state_dict(found["halfway"])
+    for t, end in ((0.0, "a"), (1.0, "b")):
+        there = found["connection"].path.at(t)
+        assert all(torch.equal(there[name], value) for name, value in found[end].items())
     del sys.modules["my_network"]
 
 
