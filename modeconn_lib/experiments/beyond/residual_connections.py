@@ -58,24 +58,36 @@ _QUICK = replace(
     positions=4,
     exchanges=2,
 )
+_STANDARD_MLP = replace(
+    _QUICK,
+    dataset="mnist",
+    pairs=3,
+    train_examples=60_000,
+    test_examples=5_000,
+    measure_examples=2_500,
+    points=9,
+    adjust_examples=10_000,
+    solved=5,
+    exchanges=4,
+)
 _STANDARD = replace(
     STANDARD,
     architecture="resnet20",
     pairs=1,
-    endpoint=Recipe(epochs=8),
-    test_examples=2_000,
-    measure_examples=1_000,
-    statistics_examples=1_000,
+    endpoint=Recipe(epochs=6),
+    test_examples=1_000,
+    measure_examples=500,
+    statistics_examples=500,
     points=9,
     adjust_examples=4_000,
-    solved=4,
+    solved=3,
     positions=4,
-    exchanges=4,
+    exchanges=2,
 )
 PROFILES: Profiles = {
     "smoke": (replace(_SMOKE, architecture="resnet8"),),
     "quick": (_QUICK,),
-    "standard": (_STANDARD,),
+    "standard": (_STANDARD_MLP, _STANDARD),
     "paper": tuple(
         replace(
             _STANDARD,
@@ -83,9 +95,12 @@ PROFILES: Profiles = {
             pairs=3,
             endpoint=Recipe(epochs=250, schedule="step"),
             test_examples=10_000,
+            measure_examples=10_000,
+            statistics_examples=10_000,
             adjust_examples=10_000,
             solved=11,
             points=21,
+            exchanges=8,
         )
         for architecture in ("resnet20", "resnet20_x4")
     ),
