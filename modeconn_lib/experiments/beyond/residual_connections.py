@@ -51,11 +51,9 @@ _QUICK = replace(
     endpoint=Recipe(6, 1e-3, optimiser="adam"),
     measure_examples=500,
     test_examples=1_000,
-    statistics_examples=500,
     points=7,
     adjust_examples=2_000,
     solved=3,
-    positions=4,
     exchanges=2,
 )
 _STANDARD_MLP = replace(
@@ -93,7 +91,7 @@ PROFILES: Profiles = {
             _STANDARD,
             architecture=architecture,
             pairs=3,
-            endpoint=Recipe(epochs=250, schedule="step"),
+            endpoint=Recipe(epochs=250, schedule="step_decay"),
             test_examples=10_000,
             measure_examples=10_000,
             statistics_examples=10_000,
