@@ -150,8 +150,8 @@ PROTOCOL: dict[str, Read] = {
     "its training by the loss half-way": _recipe("bijection"),
     "images to adjust layers on": _number("adjust_examples"),
     "values of t at which they are": _number("solved"),
-    "places of a map that they are": lambda c: _some(c["positions"]),
-    "exchanges run anew, of a group of units": lambda c: _some(c["exchanges"]),
+    "rows and columns of maps at which they are": lambda c: _some(c["positions"]),
+    "exchanges looked at, of a group": lambda c: _some(c["exchanges"]),
     "ridge": lambda c: f"{c['ridge']:g}",
     BATCHNORM: _number("statistics_examples"),
     "images for the training loss": _number("measure_examples"),
@@ -186,8 +186,8 @@ _STEPS: dict[str, frozenset[str]] = {
     "its training by the loss half-way": frozenset({"normaliser"}),
     "images to adjust layers on": frozenset({"connection", "share_backbone"}),
     "values of t at which they are": frozenset({"connection"}),
-    "places of a map that they are": frozenset({"connection"}),
-    "exchanges run anew, of a group of units": frozenset({"connection"}),
+    "rows and columns of maps at which they are": frozenset({"connection", "share_backbone"}),
+    "exchanges looked at, of a group": frozenset({"connection"}),
     "ridge": frozenset({"connection", "share_backbone"}),
     "images for the training loss": frozenset(
         {

@@ -64,7 +64,7 @@ class Picture:
     def _repr_html_(self) -> str:
         """Return the picture for a notebook or a page."""
         if not self.panels:
-            return f'<div class="drawn">Nothing to draw: {html.escape(self.alt)}</div>'
+            return f'<div class="drawn">Nothing to draw: {html.escape(self.alt.rstrip(": "))}</div>'
         keys: dict[str, str] = {}
         for line, words in (found for axes in self.panels for found in _labelled(axes)):
             keys.pop(words, None)  # what every panel shows comes after what only some do

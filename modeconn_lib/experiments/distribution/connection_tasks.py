@@ -89,7 +89,7 @@ def member(setting: Setting, i: int) -> Task:
 def normaliser(setting: Setting, name: str) -> Task:
     """Return the learning of one of `MAPS`: by likelihood, or by the loss of middles.
 
-    The last network is not learned from: on its units the likelihood is judged.
+    The last network is not learned from: by it the map is judged.
     """
     numbers = setting.numbers
     kind, objective = MAPS[name]

@@ -32,7 +32,7 @@ from modeconn_lib.training.metrics import measure
 
 
 def learn_normaliser(work: Work) -> Outcome:
-    """Learn a global connection on all inputs but the last, on whose units it is judged.
+    """Learn a global connection on all inputs but the last, by which it is judged.
 
     Learning that does not converge is a result: then there are no tensors.
     """
@@ -85,7 +85,7 @@ def measure_through(work: Work) -> Outcome:
     a, b = (work.here(work.tensors(record)) for record in ends)
     units = hidden_units(work, a)
     normaliser = _load(work, learned)
-    error = max(normaliser.inversion_error(samples(network, units)) for network in (a, b))
+    error = _furthest(normaliser, units, (a, b))
     if error >= INVERTED:  # near its ends the path would be another network than at them
         return Outcome({"converged": False, "inversion_error": finite(error)})
     found = measure_one_part(work, through(a, b, units, normaliser), grid(work.config["points"]))
@@ -109,6 +109,8 @@ def look_at_map(work: Work) -> Outcome:
     a, b = (work.here(work.tensors(record)) for record in ends)
     units = hidden_units(work, a)
     normaliser = _load(work, learned)
+    if _furthest(normaliser, units, (a, b)) >= INVERTED:
+        return Outcome(scalars={"converged": False})
     x = samples(a, units)
     before, after = normaliser.standardised(x), normaliser(x)
     plane = torch.linalg.svd(before - before.mean(0), full_matrices=False).Vh[:2]
@@ -137,6 +139,11 @@ def look_at_map(work: Work) -> Outcome:
 def _in(plane: Tensor, values: Tensor) -> list[tuple[str, Tensor]]:
     """Return where values lie in a plane, by axis."""
     return list(zip("xy", plane @ values.T, strict=True))
+
+
+def _furthest(normaliser: Normaliser, units: Units, ends: tuple[Params, Params]) -> float:
+    """Return how far a unit of two networks is from itself after the map and its inverse."""
+    return max(normaliser.inversion_error(samples(network, units)) for network in ends)
 
 
 def _load(work: Work, learned: Record) -> Normaliser:

@@ -175,7 +175,7 @@ def _of_paper(study: Study, statistics: str) -> list[Claim]:
         pair, ("robust barrier", "midpoint accuracy", "midpoint robust accuracy")
     )
     along = margins(study, "aligned", statistics)
-    best, half_way = min(map(max, along)), min(pair[len(pair) // 2] for pair in along)
+    best, half_way = min(map(max, along)), min(one[len(one) // 2] for one in along)
     error = sampling_error(study, statistics)
     either = [max(both) for both in zip(*highest(study, "unaligned", statistics), strict=True)]
     return [

@@ -103,7 +103,8 @@ class LeastSquares:
             raise ValueError("least squares needs at least one batch of samples, got none")
         if self._sums:
             upper, cross = self._sums
-            gram = upper.triu() + upper.triu(1).T
+            gram = upper.triu()
+            gram += upper.triu(1).T
             _check(gram, cross)
             return self._of_many(gram, cross, ridge, rcond)
         features, targets = zip(*self._kept, strict=True)

@@ -65,7 +65,8 @@ def test_networks_and_weight_matchings_are_those_of_the_chapter_on_methods():
     ):
         other = lines_plan(setting(None, {name: (profile,)}, profile=name), ("weights",))
         mine = theory.plan(setting(None, theory.PROFILES, profile=name))
-        shared = [n for n in other if not n.startswith("along") and n in mine]
+        first = [n for n in other if n.split("/")[1] == "0"]  # of all pairs this one is here, too
+        shared = [n for n in first if not n.startswith("along")]
         assert "matching/0/weights" in shared
         assert {n: mine[n].key for n in shared} == {n: other[n].key for n in shared}
 
