@@ -34,6 +34,7 @@ ALIGNED = "line to aligned B"
 # A path has tens of networks to be measured, each with statistics of its own.
 _SMOKE = replace(
     SMOKE,
+    architecture="resnet8",
     pairs=1,
     test_examples=50,
     measure_examples=32,
@@ -83,7 +84,7 @@ _STANDARD = replace(
     exchanges=2,
 )
 PROFILES: Profiles = {
-    "smoke": (replace(_SMOKE, architecture="resnet8"),),
+    "smoke": (_SMOKE,),
     "quick": (_QUICK,),
     "standard": (_STANDARD_MLP, _STANDARD),
     "paper": tuple(
@@ -120,10 +121,7 @@ def plan(setting: Setting) -> dict[str, Task]:
     refuse_unless(_has_skips, setting.architecture, CHAPTER.name, about)
     out: dict[str, Task] = {}
     for pair in range(setting.pairs):
-        a, b = tasks.ends(setting, pair)
-        out |= {f"endpoint/{pair}/A": a, f"endpoint/{pair}/B": b}
-        for method in connection_tasks.METHODS:
-            out[f"connection/{pair}/{method}"] = connection_tasks.connection(setting, pair, method)
+        out |= connection_tasks.by_every_method(setting, pair)
         out[f"alignment/{pair}"] = tasks.alignment(setting, pair)
         out[f"along/{pair}/aligned"] = tasks.along(setting, pair, aligned=True, learned=False)
     return out

@@ -57,6 +57,13 @@ def connection(setting: Setting, pair: int, method: str) -> Task:
     )
 
 
+def by_every_method(setting: Setting, pair: int) -> dict[str, Task]:
+    """Return a pair's networks, ``endpoint/0/A``, and its paths by all `METHODS`, by name."""
+    ends = tasks.ends(setting, pair)
+    out = {f"endpoint/{pair}/{side}": end for side, end in zip("AB", ends, strict=True)}
+    return out | {f"connection/{pair}/{m}": connection(setting, pair, m) for m in METHODS}
+
+
 def chain(setting: Setting, pair: int, bends: int) -> Task:
     """Return the learning of a polygonal chain of so many points, its ends included."""
     numbers = setting.numbers

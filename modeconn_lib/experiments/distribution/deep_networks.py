@@ -12,7 +12,6 @@ from statistics import fmean
 
 from torch import nn
 
-from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.chapter import Chapter, refuse_unless
 from modeconn_lib.experiments.claims import Claim
 from modeconn_lib.experiments.distribution import (
@@ -65,10 +64,7 @@ def plan(setting: Setting) -> dict[str, Task]:
     refuse_others(setting.architecture, CHAPTER.name)
     out: dict[str, Task] = {}
     for pair in range(setting.pairs):
-        a, b = tasks.ends(setting, pair)
-        out |= {f"endpoint/{pair}/A": a, f"endpoint/{pair}/B": b}
-        for method in connection_tasks.METHODS:
-            out[f"connection/{pair}/{method}"] = connection_tasks.connection(setting, pair, method)
+        out |= connection_tasks.by_every_method(setting, pair)
         out[f"few/{pair}"] = few(setting, pair)
         if setting.numbers.curve:
             row = f"garipov_{BENDS}"

@@ -102,10 +102,11 @@ class Rows:
         A row that has no number for a pair, as a map's that did not converge, is not near.
         """
         said, found = self.paper(study.config), summaries(study, self.words)
+        pairs = study.config["pairs"]
         off = {
-            row: abs(found[f"{row} test"].mean - said[f"{row} test"][0])
-            for row in self.words
-            if f"{row} test" in said and len(worst(study, row, "test")) == study.config["pairs"]
+            row: abs(found[name].mean - said[name][0])
+            for row, name in ((row, f"{row} test") for row in self.words)
+            if name in said and name in found and found[name].n == pairs
         }
         if not off:
             return []
