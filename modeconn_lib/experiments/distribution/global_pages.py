@@ -16,9 +16,12 @@ from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
 Places = tuple[Sequence[float], Sequence[float]]  # x and y
+WHEN = ("before", "after")
 COLUMNS = (
     "",
     "likelihood before",
+    "after",
+    "loss half-way before",
     "after",
     "error there and back",
     "kurtosis before",
@@ -32,7 +35,8 @@ def maps(shown: Mapping[str, Study], name: str) -> Markdown:
     """Return how each map was learned and what it makes of units, as numbered tables."""
     caption = (
         "Maps, judged on units of networks that they have not seen: mean log-likelihood of a unit, "
-        "nats; distance of a unit from itself after map and inverse, standard deviations at most; "
+        "nats; loss half-way from a network that was learned on to one that was not, nats; "
+        "distance of a unit from itself after map and inverse, standard deviations at most; "
         "mean absolute excess kurtosis; root mean square correlation of two coordinates"
     )
     return table_of_each(shown, COLUMNS, _rows, caption, name)
@@ -43,16 +47,17 @@ def _rows(study: Study) -> list[list[str]]:
     for row in MAPS:
         learned, seen = study[f"normaliser/{row}"], study[f"map/{row}"].scalars
         if not seen["converged"]:
-            out.append([WORDS[row], "did not converge", *[NOTHING] * 6])
+            out.append([WORDS[row], "did not converge", *[NOTHING] * (len(COLUMNS) - 2)])
             continue
-        cells = [f"{learned.number(f'likelihood_{when}'):,.1f}" for when in ("before", "after")]
+        cells = [f"{learned.number(f'likelihood_{when}'):,.1f}" for when in WHEN]
+        cells += [f"{learned.number(f'middle_{when}'):.3f}" for when in WHEN]
         cells.append(scientific(learned.number("inversion_error")))
         for what in ("kurtosis", "correlation"):
-            cells += [f"{seen[f'{what}_{when}']:.3f}" for when in ("before", "after")]
+            cells += [f"{seen[f'{what}_{when}']:.3f}" for when in WHEN]
         out.append([WORDS[row], *cells])
     chance = [study[f"map/{row}"].scalars for row in MAPS]
     for seen in [found for found in chance if found["converged"]][:1]:
-        cells = [NOTHING, NOTHING, NOTHING]
+        cells = [NOTHING] * 5
         for what in ("kurtosis", "correlation"):
             cells += [NOTHING, f"{seen[f'{what}_chance']:.3f}"]
         out.append(["as many normal samples", *cells])

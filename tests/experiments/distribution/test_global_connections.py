@@ -128,6 +128,10 @@ def test_what_is_drawn_begins_in_a_and_ends_in_b_by_either_way(tiny_study):
     assert len(learned_maps.ways(found).panels) == len(found)
     table = str(global_pages.maps(shown, "tab"))
     assert "as many normal samples" in table
+    for row in (row for row in MAPS if tiny_study[f"map/{row}"].scalars["converged"]):
+        learned = tiny_study[f"normaliser/{row}"]
+        middle = [f"{learned.number(f'middle_{when}'):.3f}" for when in ("before", "after")]
+        assert " | ".join(middle) in table
 
 
 def test_it_insists_that_a_learned_connection_beats_the_arc_on_unseen_pairs():
