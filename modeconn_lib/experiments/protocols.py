@@ -27,7 +27,7 @@ SCHEDULES = {
 OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 AUGMENTATIONS = {
     "none": "none",
-    "scaled": "none",
+    "scaled": "none; not normalised",
     "shift_flip": "shift, flip",
     "neuron_alignment": "rotation, shift, flip",
     "neuron_alignment_tiny": "flip, shift, affine, colour",
