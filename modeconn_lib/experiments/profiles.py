@@ -75,11 +75,12 @@ class Profile:
     adjust_examples
         Training images, not augmented, on which layers are adjusted.
     solved, positions
-        At how many values of t a layer is adjusted, and at how many rows and columns of a map.
+        At how many values of t a layer is adjusted, and at how many rows and columns of a map, at
+        the least.
     ridge
         What weights cost where layers are adjusted, as of `least_squares.LeastSquares.solve`.
     exchanges
-        How many exchanges of channels are looked at in each group; 0 for all.
+        How many exchanges of units are looked at in each group; 0 for all.
     ladder
         Networks of other widths or depths that are connected the same ways, in chapters with such.
     flow, bijection

@@ -61,7 +61,8 @@ def along(shown: Mapping[str, Study]) -> dict[str, Lines]:
 def errors(shown: Mapping[str, Study]) -> dict[str, Lines]:
     """Return the errors on the path by arcs and adjustment, percent: Fig. 5, left and right.
 
-    By the study and the images adjusted on: as many as the narrowest layer has units, or all.
+    By the study and the images adjusted on: as many as the narrowest layer has units, or
+    as many as for all other paths.
     """
     out: dict[str, Lines] = {}
     for title, study in shown.items():
@@ -95,7 +96,7 @@ def kept(shown: Mapping[str, Study], name: str) -> Markdown:
             for i, layer in enumerate(full.series["adjusted"])
         ]
 
-    columns = ("layer", "few images, %", "all images, %")
+    columns = ("layer", "few images, %", "more images, %")
     caption = "Share of a layer's outputs that adjusting it loses, first pair"
     return table_of_each(shown, columns, of, caption, name)
 

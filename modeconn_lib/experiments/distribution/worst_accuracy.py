@@ -65,7 +65,7 @@ class Rows:
                 if name in said:
                     cells[0] = f"{said[name][0]:.2f} ± {said[name][1]:.2f}"
                 if mine:
-                    cells[1] = mine.text(2)
+                    cells[1] = _of_pairs(mine, study)
                 elif f"connection/0/{row}" in study.records:
                     cells[1] = "did not converge"
                 if mine and name in said:
@@ -154,6 +154,12 @@ class Rows:
         found = {row: summaries(study, self.words).get(f"{row} test") for row in self.words}
         cells = [f"{self.words[row]} {s.text(2)}" for row, s in found.items() if s]
         return f"{'; '.join(cells)} (n = {study.config['pairs']})"
+
+
+def _of_pairs(found: Summary, study: Study) -> str:
+    """Return a summary in words, and for how many pairs it is if not for all."""
+    pairs = study.config["pairs"]
+    return found.text(2) + (f" ({found.n} of {pairs} pairs)" if found.n < pairs else "")
 
 
 def worst(study: Study, row: str, split: str) -> list[float]:

@@ -1,4 +1,4 @@
-r"""Arcs: the path that keeps the mean and the covariance of normally distributed units.
+r"""Arcs: the path that keeps mean and covariance of the units, and normal units normal.
 
 A, B, Units  ->  arc  ->  Curve  ->  at(t)
 

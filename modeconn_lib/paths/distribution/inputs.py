@@ -67,7 +67,8 @@ def inputs(
     Parameters
     ----------
     positions
-        Of a convolution's output, how many rows and columns to look at, evenly spread; 0 for all.
+        Of a convolution's output, how many rows and columns to look at, at the least, evenly
+        spread; 0 for all.
     by_batch
         Whether batch norm takes its statistics from these images, as it must on a path, where those
         of neither end are right. The parameters' own are neither read nor changed.

@@ -44,11 +44,12 @@ class Method:
         they are matched with.
     adjust
         Whether the second layer is solved for on the way (weight adjustment) or its weights are
-        part of the units (the papers' butterflies).
+        part of the units (the paper's butterflies).
     points
         With `adjust`, at how many values of t, 0 and 1 among them, the second layer is solved for.
     positions
-        Of a convolution's outputs, how many rows and columns the adjustment looks at; 0 for all.
+        Of a convolution's outputs, how many rows and columns the adjustment looks at, at the least,
+        evenly spread; 0 for all.
     ridge
         As of `least_squares.LeastSquares.solve`.
     """
@@ -110,10 +111,10 @@ def connect(
     r"""Return the path from A to B by one of the layer-wise methods.
 
     With weight adjustment the sub-paths lead to :math:`\Theta^{AB}_2, \dots, \Theta^{AB}_n` and,
-    in a straight line, to B; without, the last but one leads to B at once. The networks may have
-    skip connections: then all layers that read what has changed are adjusted, in the order in
-    which they are computed. With batch norm, on the way everything is normalised by the batches of
-    `images`; whoever measures the path has to take the statistics anew, too.
+    in a straight line, to B; without, the turn of the last layer but one leads to B at once. The
+    networks may have skip connections: then all layers that read what has changed are adjusted, in
+    the order in which they are computed. With batch norm, on the way everything is normalised by
+    the batches of `images`; whoever measures the path has to take the statistics anew, too.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ BLOCK = 256  # rows of a Gram matrix that are computed together, from the diagon
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    r"""The W of least norm among those that fit best.
+    r"""The W of least norm among those that fit best; with a ridge, the one that it prefers.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Solution:
         :math:`\lVert Y - W\Phi \rVert / \lVert Y \rVert`, 0 to 1 (0 for targets that are all 0).
         Below about 1e-7 it is rounding.
     rank
-        How many directions of the features were used; all of them with a ridge.
+        How many directions of the features were used; with a ridge, all features that ever fire.
     """
 
     weight: Float[Tensor, "outputs features"]
@@ -119,7 +119,7 @@ class LeastSquares:
             damped = _damped(gram, ridge * float(gram.trace()) / self.features)
             dual = torch.cholesky_solve(y, torch.linalg.cholesky(damped))
             left = float((y - gram @ dual).norm()) / self.square**0.5 if self.square else 0.0
-            return Solution(dual.T @ phi, left, self.features)
+            return Solution(dual.T @ phi, left, int(phi.any(0).sum()))
         values, vectors = torch.linalg.eigh(gram)
         kept = values > rcond * values[-1].clamp_min(0)
         basis, scale = vectors[:, kept], values[kept]

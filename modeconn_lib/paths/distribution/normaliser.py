@@ -38,7 +38,8 @@ class Design:
         ``realnvp``: half of the coordinates scale and shift the other half (Dinh et al. 2016);
         both directions cost the same. ``iaf``: every coordinate is scaled and shifted by those
         before it, as the networks of Kingma et al. 2016 do, here from units to normal variables:
-        that direction is one pass, as a likelihood needs it, the inverse one pass a block.
+        that direction is one pass, as a likelihood needs it, the inverse one pass a block. (Used
+        so, it is also called a masked autoregressive flow: Papamakarios et al. 2017.)
     transforms
         Layers of the flow; each changes the halves', or the coordinates', roles.
     hidden

@@ -42,8 +42,6 @@ def made_up(architecture="one_hidden_w2000", pairs=2, insists=True, **changed) -
             scalars = {"worst_test": (value + 0.02 * pair) / 100, "worst_train": value / 100 + 0.01}
             scalars |= {"ends_test": 0.98, "ends_train": 0.99}
             scalars |= {"exchanges": 0, "exchanges_measured": 0}
-            if value is None:
-                scalars = {"converged": False}
             name = f"connection/{pair}/{row}"
             records[name] = Record("connection", 1, {"name": name}, scalars=scalars)
     return Study("31_one_hidden_layer", "standard", config, records)
@@ -166,6 +164,9 @@ def test_a_map_that_fails_for_one_pair_is_not_better():
     (claim,) = [c for c in one_hidden_layer.claims(study) if "bijection" in c.text]
     assert (claim.holds, claim.found) == (False, "no convergence")
     assert one_hidden_layer.summaries(study)["realnvp_bijection test"].n == 1
+    rows = {row[0]: row for row in one_hidden_layer.TABLE.table(study)}
+    assert rows["RealNVP bijection, test"][2] == "97.50 (1 of 2 pairs)"
+    assert rows["arc, test"][2] == "97.01 ± 0.01"
     assert not one_hidden_layer.claims(study)[-1].holds  # nor is it near the paper's row
 
 

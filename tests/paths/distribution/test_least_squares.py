@@ -48,6 +48,15 @@ def test_features_that_never_fire_get_no_weight():
     assert found.rank == 7
 
 
+@pytest.mark.parametrize("samples", [6, 100])
+def test_with_a_ridge_all_features_that_fire_are_used(samples):
+    phi, y = made_up(samples, 8, 4)
+    phi[:, 5] = 0
+    fit = LeastSquares(8, 3, phi.device)
+    fit.add(phi, y)
+    assert fit.solve(ridge=0.1).rank == 7
+
+
 def test_nothing_to_fit_and_nothing_to_fit_with():
     phi, y = made_up(50, 4, 4)
     nothing = solved(phi, torch.zeros_like(y), 50)
