@@ -84,3 +84,15 @@ def test_the_tasks_of_several_subjects_are_named_after_them():
 def test_every_chapter_has_the_four_profiles(name):
     assert CHAPTERS[name].name == name
     assert all(CHAPTERS[name].profiles[one] for one in ("smoke", "quick", "standard", "paper"))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_profile_asks_for_no_images(name):
+    needed = ("pairs", "train", "test", "align", "statistics", "measure")
+    for profile, subjects in CHAPTERS[name].profiles.items():
+        for numbers in subjects:
+            asked = {
+                one: getattr(numbers, one if one == "pairs" else f"{one}_examples")
+                for one in needed
+            }
+            assert min(asked.values()) > 0, (profile, asked)
