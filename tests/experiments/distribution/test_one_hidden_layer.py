@@ -174,6 +174,8 @@ def test_the_table_has_the_papers_cells_and_how_far_off_ours_are():
     rows = {row[0]: row for row in one_hidden_layer.TABLE.table(made_up(pairs=1))}
     assert rows["arc, test"] == ["arc, test", "97.03 ± 0.14", "97.00", "-0.03", "-0.2"]
     assert rows["endpoints, train"][1:3] == ["99.14 ± 0.01", "99.00"]
+    near = one_hidden_layer.TABLE.table(made_up(pairs=1, arc=97.029))
+    assert {row[0]: row for row in near}["arc, test"][3] == "+0.00"
     others = {row[0]: row for row in one_hidden_layer.TABLE.table(made_up("one_hidden_w500"))}
     assert others["arc, test"][1] == "–"
     assert "within 0.5" not in str(one_hidden_layer.claims(made_up("one_hidden_w500")))
