@@ -15,7 +15,7 @@ def deviations(found: float, mean: float, std: float) -> str:
 
     A dash where the published deviation is 0.0: it was rounded away.
     """
-    return f"{(found - mean) / std:+.1f}" if std else NOTHING
+    return f"{(found - mean) / std:+z.1f}" if std else NOTHING
 
 
 def same_order(paper: Mapping[str, float], found: Mapping[str, float]) -> tuple[int, int]:

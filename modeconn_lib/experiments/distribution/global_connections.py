@@ -32,6 +32,7 @@ WORDS = {
 }
 TABLE = worst_accuracy.Rows(WORDS, "distribution_connectivity_table1", "one_hidden_w2000")
 UNLEARNED = ("linear", "arc")
+WHEN = ("before", "after")  # a map is learned: what of it is recorded twice
 FLOWS = tuple(name for name, (_, objective) in MAPS.items() if objective == "likelihood")
 PROFILES: Profiles = GLOBAL
 
@@ -86,14 +87,13 @@ def claims(study: Study) -> list[Claim]:
         learned = study[f"normaliser/{row}"]
         likelihood = [
             learned.number(f"likelihood_{when}") if learned.scalars["converged"] else None
-            for when in ("before", "after")
+            for when in WHEN
         ]
         said = f"{WORDS[row]} makes the units of a network that it has not seen likelier"
         out.append(_rises(said, *likelihood))
     seen = study["map/realnvp_bijection"]
     kurtosis = [
-        seen.number(f"kurtosis_{when}") if seen.scalars["converged"] else None
-        for when in ("before", "after")
+        seen.number(f"kurtosis_{when}") if seen.scalars["converged"] else None for when in WHEN
     ]
     out.append(_rises("the map learned by the loss makes units less normal, not more", *kurtosis))
     return out + TABLE.near_the_paper(study)

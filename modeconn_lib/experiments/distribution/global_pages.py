@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from modeconn_lib.core.scientific import scientific
 from modeconn_lib.experiments.distribution.connection_tasks import MAPS
-from modeconn_lib.experiments.distribution.global_connections import FLOWS, WORDS
+from modeconn_lib.experiments.distribution.global_connections import FLOWS, WHEN, WORDS
 from modeconn_lib.experiments.pages import Markdown
 from modeconn_lib.experiments.protocols import NOTHING
 from modeconn_lib.experiments.study_tables import table_of_each
@@ -16,7 +16,6 @@ from modeconn_lib.results.record import Record
 from modeconn_lib.results.study import Study
 
 Places = tuple[Sequence[float], Sequence[float]]  # x and y
-WHEN = ("before", "after")
 COLUMNS = (
     "",
     "likelihood before",

@@ -70,8 +70,7 @@ class Rows:
                     cells[1] = "did not converge"
                 if mine and name in said:
                     off = mine.mean - said[name][0]
-                    off = round(off, 2) + 0.0  # no "-0.00"
-                    cells[2:] = [f"{off:+.2f}", deviations(mine.mean, *said[name])]
+                    cells[2:] = [f"{off:+z.2f}", deviations(mine.mean, *said[name])]
                 out.append([f"{self.words[row]}, {split}", *cells])
         return out
 

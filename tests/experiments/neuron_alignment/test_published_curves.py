@@ -51,6 +51,7 @@ def test_a_cell_says_the_difference_and_how_many_published_deviations_that_is():
 def test_a_deviation_that_was_rounded_away_gives_no_number_of_deviations():
     assert deviations(93.0, 92.7, 0.0) == "–"
     assert deviations(58.0, 58.5, 0.25) == "-2.0"
+    assert deviations(58.499, 58.5, 0.25) == "+0.0"
 
 
 def test_the_order_of_methods_is_compared_pair_by_pair_without_the_paper_s_ties():
