@@ -104,13 +104,13 @@ def _exchanges(
     out: dict[str, dict[str, list[float]]] = {}
     spec = work.trace().spec
     for group, p in connection.orders.items():
-        pairs = exchanged_units(p)
+        pairs = _some(exchanged_units(p), work.config["exchanges"])
         if not pairs:
             continue
         layer = _linear_layer(module, spec, group)
         if not layer or not isinstance(module, nn.Sequential):
             units = butterflies(spec, group, b)
-            out[group] = _by_running(work, module, b, units, _some(pairs, work.config["exchanges"]))
+            out[group] = _by_running(work, module, b, units, pairs)
             continue
         out[group] = {}
         for split in SPLITS:

@@ -100,12 +100,13 @@ ONE_HIDDEN_CIFAR = replace(
     adjust_examples=50_000,
 )
 
-# At 50 s an epoch of one network on one core, 400 epochs are out of reach without a GPU.
+# At 20 s an epoch of one network on one core, 400 epochs of 23 are out of reach without a GPU.
 ONE_HIDDEN_CIFAR_SHORTENED = replace(
     ONE_HIDDEN_CIFAR,
     endpoint=published(6),
     curve=learned_chain(4),
-    measure_examples=10_000,
+    bijection=adam(1, 3e-3),
+    measure_examples=2_500,
     points=11,
     adjust_examples=20_000,
     solved=5,
@@ -122,7 +123,8 @@ GLOBAL: Profiles = {
     ),
 }
 
-# Chapter 32. At `standard` the schedules are shortened, and layers are adjusted at fewer t.
+# Chapter 32. At `standard` the schedules are shortened, paths are looked at in fewer places and on
+# fewer images, and layers are adjusted at fewer t.
 _CONV = replace(
     ONE_HIDDEN_CIFAR,
     architecture="conv2fc1",
@@ -133,6 +135,7 @@ _CONV = replace(
     ladder=(),
 )
 _FC3 = replace(_CONV, architecture="fc3", positions=0, ladder=("fc5", "fc7"))
+_SHORT = published(6)  # of chapter 34, too: its first networks are the pairs of chapter 32
 DEEP: Profiles = {
     "smoke": (
         replace(
@@ -160,23 +163,25 @@ DEEP: Profiles = {
     "standard": (
         replace(
             _CONV,
-            endpoint=published(12),
-            curve=learned_chain(8),
-            pairs=1,
-            measure_examples=5_000,
+            endpoint=_SHORT,
+            curve=learned_chain(4),
+            measure_examples=2_000,
             adjust_examples=10_000,
-            points=9,
-            solved=4,
+            points=5,
+            solved=3,
+            exchanges=8,
         ),
         replace(
             _FC3,
-            endpoint=published(6),
-            curve=learned_chain(3),
+            endpoint=published(4),
+            curve=learned_chain(2),
             pairs=1,
-            measure_examples=2_500,
-            adjust_examples=20_000,
-            points=9,
+            test_examples=5_000,
+            measure_examples=1_000,
+            adjust_examples=10_000,
+            points=5,
             solved=3,
+            exchanges=500,
             ladder=(),  # 6,144 features are solved for in minutes, on every sub-path at every t
         ),
         # By depth, with narrower layers.
@@ -185,11 +190,11 @@ DEEP: Profiles = {
             architecture="fc3_small",
             endpoint=published(10),
             curve=learned_chain(6),
-            pairs=3,
-            measure_examples=5_000,
+            test_examples=5_000,
+            measure_examples=2_000,
             adjust_examples=20_000,
-            points=9,
-            solved=5,
+            points=5,
+            solved=3,
             ladder=("fc5_small", "fc7_small"),
         ),
     ),
@@ -210,7 +215,7 @@ def _ensemble(numbers: Profile, models: int = 7) -> Profile:
     )
 
 
-_STANDARD = _ensemble(replace(_CONV, endpoint=published(12), adjust_examples=20_000))
+_STANDARD = _ensemble(replace(_CONV, endpoint=_SHORT, adjust_examples=20_000))
 ENSEMBLES: Profiles = {
     "smoke": (_ensemble(replace(TINY, architecture="mlp_small"), models=2),),
     # Networks that have trained longer than elsewhere at quick agree less.

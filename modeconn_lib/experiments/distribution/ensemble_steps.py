@@ -14,7 +14,6 @@ from modeconn_lib.evaluation.ensembles import labels_of, logits_of, mean_probabi
 from modeconn_lib.evaluation.shared_backbone import cost_of, shared_backbone
 from modeconn_lib.experiments import tasks
 from modeconn_lib.experiments.distribution.connection_steps import linear_layers
-from modeconn_lib.experiments.distribution.connection_tasks import member
 from modeconn_lib.experiments.parameters import Setting
 from modeconn_lib.experiments.plan import Task
 from modeconn_lib.experiments.work import Outcome, Step, Work
@@ -89,7 +88,7 @@ def _image(work: Work) -> Tensor:
 
 def independent(setting: Setting) -> Task:
     """Return the measuring of ensembles of whole networks."""
-    inputs = _members(setting)
+    inputs = members(setting)
     cost = len(inputs) * setting.numbers.test_examples
     label = f"ensembles of up to {len(inputs)} networks"
     return tasks.task(setting, "ask_together", tasks.measuring(setting), inputs, label, cost)
@@ -97,7 +96,7 @@ def independent(setting: Setting) -> Task:
 
 def sharing(setting: Setting, layer: str) -> Task:
     """Return the measuring of ensembles whose members are the same up to a layer."""
-    numbers, inputs = setting.numbers, _members(setting)
+    numbers, inputs = setting.numbers, members(setting)
     config = {
         **tasks.measuring(setting),
         "layer": layer,
@@ -110,8 +109,10 @@ def sharing(setting: Setting, layer: str) -> Task:
     return tasks.task(setting, "share_backbone", config, inputs, label, cost)
 
 
-def _members(setting: Setting) -> tuple[Task, ...]:
-    return tuple(member(setting, i) for i in range(setting.numbers.models))
+def members(setting: Setting) -> tuple[Task, ...]:
+    """Return the trainings of all networks; the first of them are those of a setting's pairs."""
+    numbers = range(setting.numbers.models)
+    return tuple(tasks.network(setting, i, f"network {i + 1} of the ensemble") for i in numbers)
 
 
 STEPS: dict[str, Step] = {"ask_together": ask_together, "share_backbone": share_backbone}

@@ -13,7 +13,6 @@ from statistics import fmean
 from modeconn_lib.experiments.chapter import Chapter
 from modeconn_lib.experiments.claims import Claim, verdict
 from modeconn_lib.experiments.distribution import (
-    connection_tasks,
     deep_networks,
     distribution_profiles,
     ensemble_steps,
@@ -42,8 +41,7 @@ def plan(setting: Setting) -> dict[str, Task]:
         If the network is no chain of layers with one hidden layer or more.
     """
     deep_networks.refuse_others(setting.architecture, CHAPTER.name)
-    models = range(setting.numbers.models)
-    out = {f"member/{i}": connection_tasks.member(setting, i) for i in models}
+    out = {f"member/{i}": task for i, task in enumerate(ensemble_steps.members(setting))}
     out["independent"] = ensemble_steps.independent(setting)
     for layer in splits(setting.architecture):
         out[f"shared/{layer}"] = ensemble_steps.sharing(setting, layer)

@@ -61,6 +61,7 @@ def test_the_exchanges_of_every_group_are_measured_and_count_for_the_worst(tiny_
     record = tiny_study["connection/0/ot_butterfly"]
     names = [n for n in record.series if n.startswith("exchange/") and n.endswith("test_accuracy")]
     assert len(names) == 2
+    assert {len(record.series[name]) for name in names} == {record.config["exchanges"]}
     every = [value for name in names for value in record.series[name]]
     assert record.number("worst_test") == min([*every, *record.series["test_accuracy"]])
 
