@@ -42,6 +42,62 @@ def test_logits_are_those_of_the_network_on_the_way(layer, share, entries, monke
         torch.testing.assert_close(logits, functional_call(module, there, (X,)))
 
 
+def convolutions():
+    """Return a chain with every way that a map is read: by kernels, pooled, flattened."""
+    torch.manual_seed(0)
+    parts = {
+        "conv1": nn.Conv2d(1, 9, 3, padding=1),
+        "relu1": nn.ReLU(),
+        "conv2": nn.Conv2d(9, 10, 3, stride=2, padding="valid", dilation=2),
+        "relu2": nn.ReLU(),
+        "pool": nn.MaxPool2d(2, 1),
+        "conv3": nn.Conv2d(10, 11, (1, 2), bias=False),
+        "relu3": nn.ReLU(),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(11 * 3 * 4, 12),
+        "relu4": nn.ReLU(),
+        "fc": nn.Linear(12, 5),
+    }
+    module = nn.Sequential()
+    for name, part in parts.items():
+        module.add_module(name, part)
+    images = torch.randn(7, 1, 11, 15, generator=torch.Generator().manual_seed(2))
+    b = {n: value + 0.3 * torch.randn_like(value) for n, value in params_of(module).items()}
+    return module, b, trace(module, images).spec, images
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3", "fc1"])
+@pytest.mark.parametrize("entries", [1, 1 << 20])
+def test_units_of_convolutions_are_exchanged_likewise(layer, entries, monkeypatch):
+    monkeypatch.setattr(exchanged, "ENTRIES", entries)
+    module, b, spec, images = convolutions()
+    units = butterflies(spec, layer, b)
+    found = torch.cat(list(exchange_logits(module, b, layer, PAIRS, images, 0.3)))
+    before = functional_call(module, b, (images,))
+    for (u, v), logits in zip(PAIRS, found, strict=True):
+        order = torch.arange(units.size)
+        order[u], order[v] = v, u
+        there = lerp(b, in_order(b, units, order), 0.3)
+        torch.testing.assert_close(logits, functional_call(module, there, (images,)))
+        assert (u == v) == torch.allclose(logits, before, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"relu1": nn.BatchNorm2d(9)}, "found Conv2d, BatchNorm2d"),
+        ({"conv2": nn.Conv2d(9, 9, 3, groups=9)}, "found Conv2d, ReLU, Conv2d"),
+        ({"conv2": nn.Conv2d(9, 9, 3, padding=1, padding_mode="circular")}, "without groups"),
+    ],
+)
+def test_units_that_are_not_read_one_by_one_are_refused(changed, found):
+    module, _, _, images = convolutions()
+    for name, part in changed.items():
+        setattr(module, name, part)
+    with pytest.raises(ValueError, match=found):
+        next(exchange_logits(module, params_of(module), "conv1", PAIRS, images))
+
+
 def test_dropout_between_the_layers_is_passed_over():
     plain, b, _ = network((9,))
     dropping = nn.Sequential()

@@ -107,7 +107,7 @@ def _exchanges(
         pairs = _some(exchanged_units(p), work.config["exchanges"])
         if not pairs:
             continue
-        layer = _linear_layer(module, spec, group)
+        layer = _putting_out(module, spec, group)
         if not layer or not isinstance(module, nn.Sequential):
             units = butterflies(spec, group, b)
             out[group] = _by_running(work, module, b, units, pairs)
@@ -120,14 +120,12 @@ def _exchanges(
     return out
 
 
-def _linear_layer(module: nn.Module, spec: PermutationSpec, group: str) -> str | None:
-    """Return the linear layer that puts out a group, in a chain of layers; or None."""
-    children = dict(module.named_children())
-    if any(next(part.children(), None) for part in children.values()):
+def _putting_out(module: nn.Module, spec: PermutationSpec, group: str) -> str | None:
+    """Return the layer that puts out a group, in a chain of layers; or None."""
+    if any(next(part.children(), None) for part in module.children()):
         return None
     rows = {span.tensor for span in spec.spans[group] if span.axis == 0}
-    linear = [name for name, part in children.items() if isinstance(part, nn.Linear)]
-    return next((name for name in linear if f"{name}.weight" in rows), None)
+    return next((name for name in linear_layers(module) if f"{name}.weight" in rows), None)
 
 
 def _some(pairs: Sequence[tuple[int, int]], wanted: int) -> Sequence[tuple[int, int]]:

@@ -169,7 +169,6 @@ DEEP: Profiles = {
             adjust_examples=10_000,
             points=5,
             solved=3,
-            exchanges=8,
         ),
         replace(
             _FC3,
@@ -198,7 +197,7 @@ DEEP: Profiles = {
             ladder=("fc5_small", "fc7_small"),
         ),
     ),
-    # A network of 16 layers is run anew for each exchange: some of them, of every group.
+    # All layers after the next are run anew for each exchange, with 16 layers many: so for some.
     "paper": (_FC3, _CONV, replace(_CONV, architecture="vgg16", exchanges=8)),
 }
 
