@@ -167,6 +167,7 @@ DEEP: Profiles = {
             _CONV,
             endpoint=_SHORT,
             curve=learned_chain(4),
+            pairs=1,
             measure_examples=2_000,
             adjust_examples=10_000,
             points=5,
