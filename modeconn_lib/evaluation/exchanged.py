@@ -42,8 +42,8 @@ def exchange_logits(
     Parameters
     ----------
     layer
-        A linear layer or a convolution, followed by a ReLU, by pooling or flattening, if any, and
-        by a linear layer or a convolution; dropout between them is passed over.
+        A linear layer or a convolution, followed by ReLU, pooling or flattening, and by a linear
+        layer or a convolution; dropout between them is passed over.
     pairs
         Numbers of units of the network given.
     share
@@ -52,7 +52,8 @@ def exchange_logits(
     Raises
     ------
     ValueError
-        If `layer` is not such a layer, or a unit does not exist.
+        If `layer` is not such a layer (as `exchanged_layer.exchanged_layer`), or a unit does not
+        exist.
     """
     found = exchanged_layer(module, params, layer, images)
     units = len(found.put_out)

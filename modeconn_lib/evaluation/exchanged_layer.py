@@ -8,10 +8,11 @@ layer, which put out y before, puts out
 .. math:: y - c_u \phi(z_u) - c_v \phi(z_v) + \big((1-s) c_u + s c_v\big) \phi((1-s) z_u + s z_v)
     + \big((1-s) c_v + s c_u\big) \phi((1-s) z_v + s z_u),
 
-with what the units read, z, and their outgoing weights c: the work of four units instead of that of
-a layer. Afterwards it puts out y again. So neither the order of the exchanges matters nor where
-the units are (Anokhin & Yarotsky 2020, section 3.4). Of a convolution, z is a map,
-:math:`\phi` may pool it, and c are kernels, or a linear layer's weights for the places of the map.
+with what the units put out before the nonlinearity, z, and their outgoing weights, c: the work of
+four units instead of that of a layer. Afterwards it puts out y again. So neither the order of the
+exchanges matters nor where the units are (Anokhin & Yarotsky 2020, section 3.4). Of a convolution,
+z is a map, :math:`\phi` may pool it, and c are kernels, or a linear layer's weights for the places
+of the map.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from torch.func import functional_call
 
 from modeconn_lib.core.modes import mode
 from modeconn_lib.core.params import Params
+from modeconn_lib.paths.distribution.inputs import layer_of
 
 Pair = tuple[int, int]
 
@@ -33,7 +35,22 @@ Pair = tuple[int, int]
 class ExchangedLayer:
     """A layer of units on a batch of n images, and the layer that reads it.
 
-    A unit puts out a number for each image, or a map; `between` makes of it what the reader reads.
+    Attributes
+    ----------
+    put_out
+        What each unit puts out for each image before the nonlinearity: a number, or a map.
+    features
+        What the reader reads of each unit: a map, or its places flattened, one for a number.
+    outgoing
+        The reader's weights for each unit: kernels, or a row for each place.
+    read
+        What the reader puts out, its bias included.
+    between
+        Makes features of what units put out.
+    added
+        Adds to `read` what the features of some units bring with the weights given.
+    rest
+        What the network makes of the reader's outputs: logits.
     """
 
     put_out: Float[Tensor, "units n ..."]
@@ -49,10 +66,10 @@ class ExchangedLayer:
         u, v = torch.tensor(list(pairs), device=self.read.device).T
         there = self.between(torch.lerp(self.put_out[u], self.put_out[v], share))
         back = self.between(torch.lerp(self.put_out[v], self.put_out[u], share))
-        features = torch.stack([self.features[u], self.features[v], there, back], 1)
+        four = torch.stack([self.features[u], self.features[v], there, back], 1)
         c, d = self.outgoing[u], self.outgoing[v]
         weights = torch.stack([-c, -d, torch.lerp(c, d, share), torch.lerp(d, c, share)], 1)
-        changed = self.added(self.read, features, weights)  # (pairs, n, ...)
+        changed = self.added(self.read, four, weights)  # (pairs, n, ...)
         return self.rest(changed.flatten(0, 1)).unflatten(0, changed.shape[:2])
 
 
@@ -87,7 +104,8 @@ def _added_by(
     return added
 
 
-_PER_UNIT = nn.ReLU | nn.MaxPool2d | nn.Flatten  # what leaves units apart
+_LINEAR = nn.Linear, nn.Conv2d
+_PER_UNIT = nn.ReLU, nn.MaxPool2d, nn.Flatten  # what leaves units apart
 
 
 @torch.no_grad()
@@ -99,11 +117,12 @@ def exchanged_layer(
     Raises
     ------
     ValueError
-        If `layer` is not as `exchanged.exchange_logits` needs it.
+        If what lies between the layer and the one that reads it is not ReLU, pooling, flattening or
+        dropout; for both layers as `paths.distribution.inputs.layer_of`.
     """
     # Networks are measured without dropout, which then does nothing.
     parts = {n: part for n, part in module.named_children() if not isinstance(part, nn.Dropout)}
-    i, j = _places(parts, layer)
+    i, j = _places(module, parts, layer)
     names = list(parts)
     before, middle, after = names[: i + 1], names[i + 1 : j], names[j + 1 :]
     reader = parts[names[j]]
@@ -123,40 +142,47 @@ def exchanged_layer(
     outgoing = params[f"{names[j]}.weight"].transpose(0, 1).contiguous()
     if isinstance(reader, nn.Linear):
         outgoing = outgoing.unflatten(0, (x.shape[1], -1))  # a map is flattened unit by unit
-    put_out = x.transpose(0, 1).contiguous()
+    # Copies, since a ReLU may work in place.
+    put_out = x.transpose(0, 1).clone(memory_format=torch.contiguous_format)
+    features = between(put_out.clone())
     read = run([*middle, names[j]], x)
     added = _added_by(reader) if isinstance(reader, nn.Conv2d) else _added_linearly
     rest = partial(run, after)
-    return ExchangedLayer(put_out, between(put_out), outgoing, read, between, added, rest)
+    return ExchangedLayer(put_out, features, outgoing, read, between, added, rest)
 
 
-def _places(parts: Mapping[str, nn.Module], layer: str) -> tuple[int, int]:
+def _places(module: nn.Module, parts: Mapping[str, nn.Module], layer: str) -> tuple[int, int]:
     """Return the places of a layer and of the one that reads it.
 
     Raises
     ------
     ValueError
-        If there are no such layers, or something between them does not take units one by one.
+        As `exchanged_layer`.
     """
     chain, names = list(parts.values()), list(parts)
     i = names.index(layer) if layer in names else len(names)
-    last = (j for j in range(i + 1, len(names)) if not isinstance(chain[j], _PER_UNIT))
-    row = chain[i : next(last, len(names)) + 1]
-    if len(row) < 2 or not (_is_linear(row[0]) and _is_linear(row[-1])):
-        found = ", ".join(type(part).__name__ for part in row) or "no such layer"
+    behind = (j for j in range(i + 1, len(names)) if not isinstance(chain[j], _PER_UNIT))
+    row = chain[i : next(behind, len(names)) + 1]
+    ends = isinstance(row[0], _LINEAR) and isinstance(row[-1], _LINEAR) if len(row) > 1 else False
+    if not ends or not _flattened_as_read(row):
+        found = ", ".join(str(part) for part in row) or "no such layer"
         raise ValueError(
-            f"units of {layer!r} cannot be exchanged: it takes a linear layer or a convolution "
-            "without groups, then ReLU, pooling or flattening, and another such layer in a row, "
-            f"found {found}"
+            f"units of {layer!r} cannot be exchanged: it takes a linear layer or a convolution, "
+            "then ReLU, pooling or, to be read by a linear layer, flattening, and another such "
+            f"layer in a row, found {found}"
         )
+    for name in (layer, names[i + len(row) - 1]):
+        layer_of(module, name)
     return i, i + len(row) - 1
 
 
-def _is_linear(part: nn.Module) -> bool:
-    """Return whether every output of a layer reads every unit, with zeros at the margin if any."""
-    if isinstance(part, nn.Conv2d):
-        return part.groups == 1 and part.padding_mode == "zeros"
-    return isinstance(part, nn.Linear)
+def _flattened_as_read(row: Sequence[nn.Module]) -> bool:
+    """Return whether maps are flattened whole, and just where a linear layer reads them."""
+    flat = [part for part in row if isinstance(part, nn.Flatten)]
+    whole = all((part.start_dim, part.end_dim) == (1, -1) for part in flat)
+    if isinstance(row[-1], nn.Conv2d):
+        return not flat
+    return whole and (bool(flat) or isinstance(row[0], nn.Linear))
 
 
 def _run(part: nn.Module, name: str, params: Params, x: Tensor) -> Tensor:

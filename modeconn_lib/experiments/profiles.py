@@ -3,7 +3,8 @@
 name  ->  profile  ->  Profile (numbers)
 
 No other code asks for a profile's name; it reads numbers. These are the scales of the chapters that
-learn curves; Git Re-Basin's chapters have their own in `merging_profiles`.
+learn curves; Git Re-Basin's chapters have their own in `merging_profiles`, those of connections by
+distribution in `distribution_profiles`.
 """
 
 from collections.abc import Mapping

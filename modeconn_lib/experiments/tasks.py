@@ -47,7 +47,7 @@ VERSIONS = {
     "bounds": 1,
     "tightness": 1,
     "monotone": 1,
-    "connection": 2,
+    "connection": 2,  # for a while, all exchanges between linear layers were looked at
     "chain": 1,
     "along_chain": 1,
     "normaliser": 2,

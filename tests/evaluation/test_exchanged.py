@@ -67,35 +67,60 @@ def convolutions():
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3", "fc1"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
 @pytest.mark.parametrize("entries", [1, 1 << 20])
-def test_units_of_convolutions_are_exchanged_likewise(layer, entries, monkeypatch):
+def test_units_of_convolutions_are_exchanged_likewise(layer, share, entries, monkeypatch):
     monkeypatch.setattr(exchanged, "ENTRIES", entries)
     module, b, spec, images = convolutions()
     units = butterflies(spec, layer, b)
-    found = torch.cat(list(exchange_logits(module, b, layer, PAIRS, images, 0.3)))
+    found = torch.cat(list(exchange_logits(module, b, layer, PAIRS, images, share)))
     before = functional_call(module, b, (images,))
     for (u, v), logits in zip(PAIRS, found, strict=True):
         order = torch.arange(units.size)
         order[u], order[v] = v, u
-        there = lerp(b, in_order(b, units, order), 0.3)
+        there = lerp(b, in_order(b, units, order), share)
         torch.testing.assert_close(logits, functional_call(module, there, (images,)))
-        assert (u == v) == torch.allclose(logits, before, rtol=0, atol=1e-4)
+        unchanged = u == v or share in (0, 1)
+        assert unchanged == torch.allclose(logits, before, rtol=0, atol=1e-4)
+
+
+class Tripled(nn.Linear):
+    """A layer that computes something of its own."""
+
+    def forward(self, input):
+        """Return thrice what a linear layer does."""
+        return 3 * super().forward(input)
 
 
 @pytest.mark.parametrize(
-    ("changed", "found"),
+    ("changed", "layer", "found"),
     [
-        ({"relu1": nn.BatchNorm2d(9)}, "found Conv2d, BatchNorm2d"),
-        ({"conv2": nn.Conv2d(9, 9, 3, groups=9)}, "found Conv2d, ReLU, Conv2d"),
-        ({"conv2": nn.Conv2d(9, 9, 3, padding=1, padding_mode="circular")}, "without groups"),
+        ({"relu1": nn.BatchNorm2d(9)}, "conv1", r"found Conv2d.*, BatchNorm2d"),
+        ({"conv2": nn.Conv2d(9, 9, 3, groups=9)}, "conv1", "'conv2' has 9 groups"),
+        ({"conv2": nn.Conv2d(9, 9, 3, padding_mode="circular")}, "conv1", "padding 'circular'"),
+        ({"flatten": nn.Flatten(2)}, "conv3", r"found Conv2d.*, Flatten\(start_dim=2, end_dim=-1"),
+        ({"flatten": nn.ReLU()}, "conv3", r"found Conv2d.*, ReLU\(\), ReLU\(\), Linear"),
+        ({"relu1": nn.Flatten()}, "conv1", r"found Conv2d.*, Flatten.*, Conv2d"),
+        ({"fc": Tripled(12, 5)}, "fc1", "'fc' is a Tripled"),
     ],
 )
-def test_units_that_are_not_read_one_by_one_are_refused(changed, found):
-    module, _, _, images = convolutions()
+def test_units_that_are_not_read_one_by_one_are_refused(changed, layer, found):
+    module, b, _, images = convolutions()
     for name, part in changed.items():
         setattr(module, name, part)
     with pytest.raises(ValueError, match=found):
-        next(exchange_logits(module, params_of(module), "conv1", PAIRS, images))
+        next(exchange_logits(module, b, layer, PAIRS, images))
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv3", "fc1"])
+def test_a_nonlinearity_may_work_in_place(layer):
+    module, b, _, images = convolutions()
+    expected = torch.cat(list(exchange_logits(module, b, layer, PAIRS, images)))
+    for part in module:
+        if isinstance(part, nn.ReLU):
+            part.inplace = True
+    found = torch.cat(list(exchange_logits(module, b, layer, PAIRS, images)))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 def test_dropout_between_the_layers_is_passed_over():
@@ -111,31 +136,33 @@ def test_dropout_between_the_layers_is_passed_over():
     assert torch.equal(found, expected)
 
 
-def test_measured_like_the_middle_of_every_leg_of_the_path_home():
-    module, b, spec = network((20,))
-    units = butterflies(spec, "fc1", b)
-    p = torch.randperm(20, generator=torch.Generator().manual_seed(5))
+@pytest.mark.parametrize("layer", ["fc1", "conv1", "conv3"])
+def test_measured_like_the_middle_of_every_leg_of_the_path_home(layer):
+    module, b, spec, images = (*network((20,)), X) if layer == "fc1" else convolutions()
+    labels = LABELS[: len(images)]
+    units = butterflies(spec, layer, b)
+    p = torch.randperm(units.size, generator=torch.Generator().manual_seed(5))
     path, pairs = reorder(b, units, p), exchanged_units(p)
-    batches = [(X[:30], LABELS[:30]), (X[30:], LABELS[30:])]
-    found = measure_exchanges(module, b, "fc1", pairs, batches)
+    batches = [(images[:3], labels[:3]), (images[3:], labels[3:])]
+    found = measure_exchanges(module, b, layer, pairs, batches)
     assert found.loss.shape == found.accuracy.shape == (len(pairs),)
     for k in range(len(pairs)):
-        logits = functional_call(module, path.at((k + 0.5) / len(pairs)), (X,))
-        loss = nn.functional.cross_entropy(logits.double(), LABELS)
+        logits = functional_call(module, path.at((k + 0.5) / len(pairs)), (images,))
+        loss = nn.functional.cross_entropy(logits.double(), labels)
         assert found.loss[k].item() == pytest.approx(loss.item(), abs=1e-5)
-        accuracy = (logits.argmax(1) == LABELS).double().mean()
+        accuracy = (logits.argmax(1) == labels).double().mean()
         assert found.accuracy[k].item() == pytest.approx(accuracy.item())
-    logits = functional_call(module, b, (X,))
+    logits = functional_call(module, b, (images,))
     assert found.loss_before == pytest.approx(
-        nn.functional.cross_entropy(logits, LABELS).item(), abs=1e-5
+        nn.functional.cross_entropy(logits, labels).item(), abs=1e-5
     )
-    assert found.accuracy_before == (logits.argmax(1) == LABELS).double().mean().item()
+    assert found.accuracy_before == (logits.argmax(1) == labels).double().mean().item()
     assert (found.loss - found.loss_before).abs().max() > 1e-3
 
 
 def test_what_cannot_be_exchanged_is_refused():
     module, b, _ = network()
-    with pytest.raises(ValueError, match=r"'fc' cannot be exchanged: .* found Linear$"):
+    with pytest.raises(ValueError, match=r"'fc' cannot be exchanged: .* found Linear\(.*\)$"):
         next(exchange_logits(module, b, "fc", PAIRS, X))
     with pytest.raises(ValueError, match="found no such layer"):
         next(exchange_logits(module, b, "conv1", PAIRS, X))

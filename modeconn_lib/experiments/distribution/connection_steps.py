@@ -34,6 +34,11 @@ from modeconn_lib.training.batchnorm import has_batchnorm
 
 def connect_and_measure(work: Work) -> Outcome:
     """Connect two networks and measure every corner and every middle of the path."""
+    with work.exact.precision():  # layers are solved for on the way, too
+        return _measured(work)
+
+
+def _measured(work: Work) -> Outcome:
     a, b = (work.here(work.tensors(record)) for record in work.records)
     module = work.network().to(work.machine.device)
     connection = _connection(work, module, a, b)
@@ -96,7 +101,7 @@ def _connection(work: Work, module: nn.Module, a: Params, b: Params) -> Connecti
 def _exchanges(
     work: Work, module: nn.Module, b: Params, connection: Connection
 ) -> dict[str, dict[str, list[float]]]:
-    """Return loss and accuracy half-way through every exchange, by group of units.
+    """Return loss and accuracy half-way through exchanges, by group: all, or as many as wanted.
 
     With the other groups in whatever order, the network computes the same: each group's exchanges
     are measured in B itself.

@@ -36,7 +36,7 @@ TINY = replace(
     penalty=1e-4,
     points=3,
     adjust_examples=128,
-    solved=2,
+    solved=3,
     models=2,
     flow=adam(1, 1e-3),
     bijection=adam(1, 1e-3),
@@ -137,7 +137,7 @@ _CONV = replace(
     ladder=(),
 )
 _FC3 = replace(_CONV, architecture="fc3", positions=0, ladder=("fc5", "fc7"))
-_SHORT = published(6)  # of chapter 34, too: its first networks are the pairs of chapter 32
+_CONV_SHORTENED = published(6)  # in chapter 34, too, whose first two networks are the pair of 32
 DEEP: Profiles = {
     "smoke": (
         replace(
@@ -165,7 +165,7 @@ DEEP: Profiles = {
     "standard": (
         replace(
             _CONV,
-            endpoint=_SHORT,
+            endpoint=_CONV_SHORTENED,
             curve=learned_chain(4),
             pairs=1,
             measure_examples=2_000,
@@ -200,7 +200,7 @@ DEEP: Profiles = {
             ladder=("fc5_small", "fc7_small"),
         ),
     ),
-    # All layers after the next are run anew for each exchange, with 16 layers many: so for some.
+    # For an exchange all layers behind the next are run, of VGG16 up to 14: few are looked at.
     "paper": (_FC3, _CONV, replace(_CONV, architecture="vgg16", exchanges=8)),
 }
 
@@ -217,7 +217,7 @@ def _ensemble(numbers: Profile, models: int = 7) -> Profile:
     )
 
 
-_STANDARD = _ensemble(replace(_CONV, endpoint=_SHORT, adjust_examples=20_000))
+_STANDARD = _ensemble(replace(_CONV, endpoint=_CONV_SHORTENED, adjust_examples=20_000))
 ENSEMBLES: Profiles = {
     "smoke": (_ensemble(replace(TINY, architecture="mlp_small"), models=2),),
     # Networks that have trained longer than elsewhere at quick agree less.

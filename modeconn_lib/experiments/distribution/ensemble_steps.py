@@ -41,9 +41,10 @@ def share_backbone(work: Work) -> Outcome:
     networks, module = _networks(work)
     config = work.config
     images = list(work.inputs("train", config["adjust_examples"]))
-    found = shared_backbone(
-        module, networks, config["layer"], images, config["positions"], config["ridge"]
-    )
+    with work.exact.precision():
+        found = shared_backbone(
+            module, networks, config["layer"], images, config["positions"], config["ridge"]
+        )
     test = work.in_order("test", config["test_examples"])
     logits = [logits_of(module, network, test, work.exact) for network in found.members]
     counts = range(1, len(networks) + 1)
@@ -110,7 +111,10 @@ def sharing(setting: Setting, layer: str) -> Task:
 
 
 def members(setting: Setting) -> tuple[Task, ...]:
-    """Return the trainings of all networks; the first of them are those of a setting's pairs."""
+    """Return the trainings of all networks: numbers 2p and 2p + 1 are those of pair p.
+
+    Where another chapter trains its pairs likewise, they are the same networks.
+    """
     numbers = range(setting.numbers.models)
     return tuple(tasks.network(setting, i, f"network {i + 1} of the ensemble") for i in numbers)
 

@@ -126,8 +126,7 @@ def summaries(study: Study) -> dict[str, Summary]:
 def claims(study: Study) -> list[Claim]:
     """Return what the paper says of the test accuracies, and whether it is so.
 
-    Global connections, which the profiles learn for less long than it takes, are insisted on
-    nowhere.
+    Global connections are insisted on in chapter 33, not here.
     """
     out = [
         TABLE.better(study, row, other, insisted=insisted)

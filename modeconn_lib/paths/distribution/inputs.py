@@ -112,14 +112,13 @@ def _watched(layer: nn.Module, found: list[Tensor]) -> Iterator[None]:
 
 def _patches(layer: nn.Conv2d, x: Tensor, positions: int) -> Float[Tensor, "samples features"]:
     """Return the patch that each looked-at position of the output is computed from."""
-    assert not isinstance(layer.padding, str)  # as `layer_of` has seen to
-    unfolded = nn.functional.unfold(
-        x, layer.kernel_size, layer.dilation, layer.padding, layer.stride
-    )
+    padding = (0, 0) if layer.padding == "valid" else layer.padding
+    assert not isinstance(padding, str)  # as `layer_of` has seen to
+    unfolded = nn.functional.unfold(x, layer.kernel_size, layer.dilation, padding, layer.stride)
     rows, columns = (
         (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
         for size, pad, dilation, kernel, stride in zip(
-            x.shape[2:], layer.padding, layer.dilation, layer.kernel_size, layer.stride, strict=True
+            x.shape[2:], padding, layer.dilation, layer.kernel_size, layer.stride, strict=True
         )
     )
     grid = unfolded.movedim(1, -1).unflatten(1, (rows, columns))

@@ -46,7 +46,8 @@ class Method:
         Whether the second layer is solved for on the way (weight adjustment) or its weights are
         part of the units (the paper's butterflies).
     points
-        With `adjust`, at how many values of t, 0 and 1 among them, the second layer is solved for.
+        With `adjust`, at how many values of t, 0 and 1 among them, the second layer is solved for;
+        along arcs at 3 or more: between two of them the way is straight.
     positions
         Of a convolution's outputs, how many rows and columns the adjustment looks at, at the least,
         evenly spread; 0 for all.
@@ -68,6 +69,10 @@ class Method:
             raise ValueError(
                 "points is at least 2, positions and ridge are at least 0, got "
                 f"{self.points}, {self.positions} and {self.ridge!r}"
+            )
+        if self.rule == "arc" and self.adjust and self.points < 3:
+            raise ValueError(
+                f"adjusted at {self.points} values of t a path has no arc; give at least 3 points"
             )
 
 

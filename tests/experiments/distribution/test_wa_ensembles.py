@@ -4,7 +4,11 @@ import pytest
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments import subject_pages
-from modeconn_lib.experiments.distribution import ensemble_pages, wa_ensembles
+from modeconn_lib.experiments.distribution import (
+    deep_networks,
+    ensemble_pages,
+    wa_ensembles,
+)
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.figures import ensembles as draw
@@ -25,6 +29,16 @@ def test_every_layer_but_the_first_can_be_where_members_part(tiny_study):
     assert list(tiny_study.select("shared/")) == ["shared/fc2", "shared/fc"]
     assert wa_ensembles.from_the_end(tiny_study) == {"fc2": 2, "fc": 1}
     assert len(wa_ensembles.splits("vgg16")) == 15
+
+
+def test_its_first_networks_are_the_pairs_of_chapter_32_where_both_train_alike():
+    given = {"profile": "standard", "dataset": "cifar10", "architecture": "conv2fc1"}
+    ensemble, pairs = (
+        chapter.plan(setting(None, chapter.PROFILES, **given))
+        for chapter in (wa_ensembles, deep_networks)
+    )
+    for side, i in (("A", 0), ("B", 1)):
+        assert pairs[f"endpoint/0/{side}"].key == ensemble[f"member/{i}"].key
 
 
 def test_of_one_member_all_ensembles_are_the_first_network(tiny_study):

@@ -128,6 +128,16 @@ def test_a_method_that_does_not_exist_is_refused(given):
         Method("arc", True, **given)
 
 
+def test_of_two_adjusted_networks_no_arc_is_made():
+    with pytest.raises(ValueError, match="at 2 values of t a path has no arc; give at least 3"):
+        Method("arc", True, 2)
+    middles = {}
+    for rule in ("linear", "arc"):
+        *_, found = connected(fully_connected, Method(rule, True, 3))
+        middles[rule] = found.parts[0].at(0.5)
+    assert any(not torch.equal(v, middles["arc"][n]) for n, v in middles["linear"].items())
+
+
 def test_a_ridge_makes_the_networks_between_two_adjusted_ones_better():
     """With about as many units as images, weights that fit best are large and differ with t."""
 

@@ -16,7 +16,7 @@ from modeconn_lib.training.batchnorm import reestimate
 MACHINE = Machine.detect().exact()
 BATCHES = [torch.randn(30, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(2)]
 METHODS = [
-    Method(rule, adjust, 2, ridge=0.0)
+    Method(rule, adjust, 3, ridge=0.0)
     for rule in ("linear", "arc", "transport")
     for adjust in (False, True)
 ]
