@@ -175,7 +175,7 @@ DEEP: Profiles = {
         ),
         replace(
             _FC3,
-            endpoint=published(4),
+            endpoint=published(3),
             curve=learned_chain(2),
             pairs=1,
             test_examples=5_000,
