@@ -44,10 +44,19 @@ def test_hooks_give_the_correlations_that_we_gather():
         ),
         (augmentation.main, [*AUGMENTATIONS, "image by image"]),
         (lambda rounds: weight_matching.main(rounds, "mlp_small"), ["full", "ours"]),
-        (lambda rounds: exchanges.main(rounds, 30, 50, 2), ["full", "ours"]),
+        (lambda rounds: exchanges.main("fc1", rounds, 30, 50, 2), ["full", "ours"]),
+        (lambda rounds: exchanges.main("conv2", rounds, 0, 20, 1), ["full", "ours"]),
         (lambda rounds: adjustment.main(rounds, 20, 100), ["pinv", "ours"]),
     ],
-    ids=["curve_step", "alignment", "augmentation", "weight_matching", "exchanges", "adjustment"],
+    ids=[
+        "curve_step",
+        "alignment",
+        "augmentation",
+        "weight_matching",
+        "exchanges",
+        "exchanges of channels",
+        "adjustment",
+    ],
 )
 def test_every_benchmark_times_its_variants_and_keeps_what_it_found(
     run, names, tmp_path, monkeypatch, capsys
