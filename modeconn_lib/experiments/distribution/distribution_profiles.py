@@ -105,7 +105,7 @@ ONE_HIDDEN_CIFAR_SHORTENED = replace(
     ONE_HIDDEN_CIFAR,
     endpoint=published(6),
     curve=learned_chain(4),
-    bijection=adam(2, 3e-4),  # of 3,083 coordinates: ten times as fast, it is noise that is learned
+    bijection=adam(2, 3e-4),  # of 3,083 coordinates: at ten times the rate they follow the noise
     transforms=2,
     hidden=64,
     measure_examples=2_500,
