@@ -95,6 +95,7 @@ ONE_HIDDEN_CIFAR = replace(
     augmentation="distribution",
     endpoint=published(400),
     curve=learned_chain(200),
+    bijection=adam(2, 3e-4),  # of 3,083 coordinates: at ten times the rate they follow the noise
     align_examples=50_000,
     measure_examples=50_000,
     adjust_examples=50_000,
@@ -105,7 +106,6 @@ ONE_HIDDEN_CIFAR_SHORTENED = replace(
     ONE_HIDDEN_CIFAR,
     endpoint=published(6),
     curve=learned_chain(4),
-    bijection=adam(2, 3e-4),  # of 3,083 coordinates: at ten times the rate they follow the noise
     transforms=2,
     hidden=64,
     measure_examples=2_500,
