@@ -35,7 +35,13 @@ X = torch.randn(7, 3, 9, 8, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"stride": 2, "padding": (2, 1)}, {"dilation": (2, 1), "padding": 1}]
+    "given",
+    [
+        {},
+        {"stride": 2, "padding": (2, 1)},
+        {"dilation": (2, 1), "padding": 1},
+        {"padding": "valid"},
+    ],
 )
 def test_inputs_times_weights_are_what_a_convolution_puts_out(given):
     module = network(**given).eval()
