@@ -57,10 +57,10 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     machine, random = Machine.detect().exact(), generator(0, "benchmark")
-    shape = (1, 28, 28) if layer == "fc1" else (3, 32, 32)
-    module = (
-        fully_connected(shape, CLASSES, (units,)) if layer == "fc1" else conv2fc1(shape, CLASSES)
-    )
+    if layer == "fc1":
+        module = fully_connected(shape := (1, 28, 28), CLASSES, (units,))
+    else:
+        module = conv2fc1(shape := (3, 32, 32), CLASSES)
     spec = trace(module, torch.zeros(2, *shape)).spec
     module.to(machine.device)
     b = params_of(module)

@@ -83,25 +83,20 @@ def _added_linearly(
     return torch.baddbmm(read.expand(len(x), -1, -1), x, weights.flatten(1, 2))
 
 
-def _added_by(
+def _added_by_kernels(
     reader: nn.Conv2d,
-) -> Callable[[Tensor, Tensor, Tensor], Float[Tensor, "pairs n channels height width"]]:
+    read: Float[Tensor, "n channels height width"],
+    features: Float[Tensor, "pairs four n rows columns"],
+    weights: Float[Tensor, "pairs four channels kernel_rows kernel_columns"],
+) -> Float[Tensor, "pairs n channels height width"]:
     """Return the like of `_added_linearly` for a convolution: pairs are its groups."""
-
-    def added(
-        read: Float[Tensor, "n channels height width"],
-        features: Float[Tensor, "pairs four n rows columns"],
-        weights: Float[Tensor, "pairs four channels kernel_rows kernel_columns"],
-    ) -> Tensor:
-        pairs = len(features)
-        x = features.flatten(0, 1).transpose(0, 1)
-        kernels = weights.transpose(1, 2).flatten(0, 1)
-        change = nn.functional.conv2d(
-            x, kernels, None, reader.stride, reader.padding, reader.dilation, groups=pairs
-        )
-        return read + change.unflatten(1, (pairs, -1)).transpose(0, 1)
-
-    return added
+    pairs = len(features)
+    x = features.flatten(0, 1).transpose(0, 1)
+    kernels = weights.transpose(1, 2).flatten(0, 1)
+    change = nn.functional.conv2d(
+        x, kernels, None, reader.stride, reader.padding, reader.dilation, groups=pairs
+    )
+    return read + change.unflatten(1, (pairs, -1)).transpose(0, 1)
 
 
 _LINEAR = nn.Linear, nn.Conv2d
@@ -146,7 +141,7 @@ def exchanged_layer(
     put_out = x.transpose(0, 1).clone(memory_format=torch.contiguous_format)
     features = between(put_out.clone())
     read = run([*middle, names[j]], x)
-    added = _added_by(reader) if isinstance(reader, nn.Conv2d) else _added_linearly
+    added = partial(_added_by_kernels, reader) if isinstance(reader, nn.Conv2d) else _added_linearly
     rest = partial(run, after)
     return ExchangedLayer(put_out, features, outgoing, read, between, added, rest)
 

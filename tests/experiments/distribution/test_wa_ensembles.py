@@ -4,11 +4,7 @@ import pytest
 
 from modeconn_lib.core.errors import Refusal
 from modeconn_lib.experiments import subject_pages
-from modeconn_lib.experiments.distribution import (
-    deep_networks,
-    ensemble_pages,
-    wa_ensembles,
-)
+from modeconn_lib.experiments.distribution import deep_networks, ensemble_pages, wa_ensembles
 from modeconn_lib.experiments.parameters import setting
 from modeconn_lib.experiments.runner import Options
 from modeconn_lib.figures import ensembles as draw
