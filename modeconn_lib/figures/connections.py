@@ -17,6 +17,8 @@ from modeconn_lib.figures.picture import Picture
 from modeconn_lib.figures.style import along_t, bundle, look, method, panel
 from modeconn_lib.results.summary import Summary
 
+TICKS = 12  # whole numbers of two digits that fit under a panel
+
 Rows = Mapping[str, Summary]
 # Of the rows along a path; any more could not be told from each other.
 COLOURS = ("unaligned", "aligned", "weights", "ensemble", "A", "estimator", "full data", "B")
@@ -110,7 +112,7 @@ def by_part(
             for colour, (name, (t, errors)) in zip(colours, lines.items(), strict=False):
                 parts = max(parts, round(t[-1]))
                 bundle(axes, t, errors, name, color=method(colour).colour)
-            axes.set_xticks(range(parts + 1))
+            axes.set_xticks(range(0, parts + 1, 1 + parts // TICKS))  # corners, as many as fit
             axes.set_xlabel("sub-path")
             axes.set_ylabel("error, %")
         panels.append(axes)

@@ -54,6 +54,11 @@ def test_errors_are_drawn_part_by_part():
     assert found == {"train": [1, 2, 2, 1], "test": [5, 6, 6, 5]}
 
 
+def test_of_many_parts_every_other_one_is_numbered():
+    (axes,) = by_part({"deep": {"train": ([0.0, 22.0], [[1.0, 2.0]])}}).panels
+    assert list(axes.get_xticks()) == list(range(0, 23, 2))
+
+
 def test_the_pictures_say_what_they_show():
     picture = by_row({"one": FOUND, "two": FOUND}, {})
     assert picture.alt.endswith("by the way of connecting: one; two")
